@@ -1,0 +1,443 @@
+"""
+The historical signatures, each made and verified side by side: calls, URLs and DRM tokens.
+
+A call::
+
+    auth = user ":" md5(user + normalize(call without auth) + key)
+
+A URL, where *base* is everything before the first ``?``::
+
+    auth   = expires "-" level "-" nonce "-" digest [ "-" public ]
+    digest = md5(level + base + expires + nonce + key + private + public)
+
+*private* are the viewer's values that the level asks for, *public* a readable list of countries
+and referers. The digest has no separators, so the verifier is strict about the shape of each part:
+ten digits of expiry, 8 to 32 characters of nonce, known bits only, a public part exactly when the
+level asks for one. MD5 is the protocol's choice, kept for compatibility with historical clients.
+
+Source: the published SDKs; ``tests/vectors.json`` pins every byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import time
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus, unquote
+
+from .exceptions import AuthenticationError
+from .normalization import DIALECTS, normalize
+from .seclevel import ANYONE, KNOWN_BITS, PUBLIC_BITS, SecLevel, Viewer
+from .secret import Secret
+
+URL_LIFETIME = 7200  # seconds
+DRM_TOKEN_TIMEOUT = 600  # seconds
+MAX_PUBLIC_SIZE = 8192  # bytes, inflated
+
+
+def _reveal(secret: str | Secret) -> str:
+    return secret.reveal() if isinstance(secret, Secret) else secret
+
+
+def _md5(text: str) -> str:
+    # surrogatepass: a hostile header must lead to a refusal, not to an encoding error.
+    return hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+
+
+def sign(shared_secret: str | Secret, msg: str) -> str:
+    """Return the hexadecimal MD5 of *msg* followed by the secret."""
+    return _md5(msg + _reveal(shared_secret))
+
+
+# Calls
+
+
+def sign_call(user: str, request: Mapping[str, Any], secret: str | Secret) -> str:
+    """
+    Return the ``auth`` member of *request*, a call without it.
+
+    Args:
+        user: Id of the caller, or ``"<caller>/<other user>"`` when acting as another.
+        secret: The caller's API key.
+    """
+    return f"{user}:{sign(secret, user + normalize(dict(request)))}"
+
+
+def verify_call(auth: str, request: Mapping[str, Any], secret: str | Secret) -> str:
+    """
+    Return the name of the dialect in which *auth* signs *request*.
+
+    Args:
+        request: The parsed call without its ``auth`` member.
+
+    Raises:
+        AuthenticationError: *auth* signs it in none.
+    """
+    user, _, digest = auth.rpartition(":")
+    found = ""
+    tried = set()
+    for dialect in DIALECTS:
+        message = user + normalize(dict(request), dialect)
+        if message in tried:
+            continue
+        tried.add(message)
+        if hmac.compare_digest(sign(secret, message).encode(), digest.encode("utf-8", "replace")):
+            found = dialect.name
+            break
+    if not found:
+        raise AuthenticationError("Authentication failed.")
+    return found
+
+
+# URLs
+
+
+class URLRefused(Exception):
+    """
+    A signed URL that is not, or not for this viewer, or not any more.
+
+    Attributes:
+        reason: One word for logs: ``missing``, ``malformed``, ``signature``, ``expired``,
+            ``lifetime`` or ``level``. A viewer is never told.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class URLToken:
+    """What the ``auth`` parameter of a signed URL says."""
+
+    expires: int
+    """Last second of validity, Unix time."""
+    seclevel: SecLevel
+    nonce: str
+    digest: str
+    public: str = ""
+    """The public part as it was sent: base64 of a zlib stream."""
+
+    @property
+    def public_text(self) -> str:
+        """The public part in the clear, such as ``cc=fr,be&rf=…``; empty when there is none."""
+        return decode_public(self.public) if self.public else ""
+
+
+def sign_url(
+    url: str,
+    secret: str | Secret,
+    seclevel: int | None = None,
+    asnum: str | None = None,
+    ip: str | None = None,
+    useragent: str | None = None,
+    countries: Sequence[str] | None = None,
+    referers: Sequence[str] | None = None,
+    expires: float | str | None = None,
+    *,
+    nonce: str | None = None,
+) -> str:
+    """
+    Return *url* with the ``auth`` parameter that a server sharing *secret* accepts.
+
+    Args:
+        url: Absolute URL. Its query string is kept, and is not signed.
+        secret: API key of the account that owns the media.
+        seclevel: What the viewer must match, a sum of :class:`SecLevel` bits; nothing by default.
+        asnum: The viewer's autonomous system, such as ``"AS64496"``.
+        ip: The viewer's address.
+        useragent: The viewer's whole ``User-Agent`` header.
+        countries: Two-letter codes that are allowed, or denied when the first item is ``"-"``.
+        referers: Prefixes of the pages that may show the media.
+        expires: Last second of validity, Unix time; two hours from now by default.
+        nonce: 8 to 32 characters of ``a-z0-9`` in place of random ones.
+
+    Raises:
+        ValueError: the level asks for a value that is missing or malformed.
+    """
+    level = int(seclevel or 0)
+    deadline = int(expires or time.time() + URL_LIFETIME)
+    private = public = ""
+    if level and not level & SecLevel.DELEGATE:
+        private = _private_part(level, asnum, ip, useragent)
+        public = _public_part(level, countries, referers)
+    nonce = nonce or new_nonce()
+    base, has_query, query = url.partition("?")
+    digest = _url_digest(level, base, deadline, nonce, secret, private, public)
+    token = f"{deadline}-{level}-{nonce}-{digest}{'-' if public else ''}{public}"
+    return f"{base}?{query}{'&' if has_query and query else ''}auth={token}"
+
+
+def verify_url(
+    bases: str | Iterable[str],
+    auth: str,
+    secret: str | Secret,
+    *,
+    viewer: Viewer = ANYONE,
+    now: float | None = None,
+    max_lifetime: float | None = None,
+) -> URLToken:
+    """
+    Return what *auth* grants, if a holder of *secret* signed it for one of *bases* and *viewer*.
+
+    Whether the level's lists, single use or delegation admit the viewer is the caller's question;
+    this function answers for the signature, the values inside it, and the time.
+
+    Args:
+        bases: The URL that was asked for, without its query, in every form that may have been
+            signed (``http`` and ``https``, alias hosts). Configured, never taken from a header.
+        auth: The decoded ``auth`` parameter, see :func:`read_auth`.
+        now: Unix time; the clock by default.
+        max_lifetime: Refuse a token that is valid for longer than this many seconds from now.
+
+    Raises:
+        URLRefused: with the reason.
+    """
+    token = parse_auth(auth)
+    private = ""
+    if not token.seclevel & SecLevel.DELEGATE:
+        private = _viewer_part(token.seclevel, viewer)
+    bases = [bases] if isinstance(bases, str) else bases
+    if not any(_signs(token, base, secret, private) for base in bases):
+        raise URLRefused("signature")
+    now = time.time() if now is None else now
+    if token.expires <= now:
+        raise URLRefused("expired")
+    if max_lifetime is not None and token.expires > now + max_lifetime:
+        raise URLRefused("lifetime")
+    return token
+
+
+def read_auth(query: str) -> str:
+    """
+    Return the decoded ``auth`` parameter of a raw query string.
+
+    Raises:
+        URLRefused: it is absent (``missing``), there are two, or it is not UTF-8 (``malformed``).
+    """
+    try:
+        # "+" stays: it is a letter of the base64 that early clients sent.
+        pairs = [part.partition("=") for part in query.split("&")]
+        found = [value for name, _, value in pairs if unquote(name, errors="strict") == "auth"]
+        auth = unquote(found[0], errors="strict") if len(found) == 1 else ""
+    except UnicodeDecodeError as error:
+        raise URLRefused("malformed") from error
+    if not auth:
+        raise URLRefused("malformed" if found else "missing")
+    return auth
+
+
+_AUTH = re.compile(
+    r"([1-9][0-9]{9})-(0|[1-9][0-9]{0,4})-([a-z0-9]{8,32})-([0-9a-f]{32})"
+    r"(?:-([A-Za-z0-9+/_\-\n]{8,4096}={0,2}))?",
+    re.ASCII,
+)
+
+
+def parse_auth(auth: str) -> URLToken:
+    """
+    Return the parts of an ``auth`` parameter.
+
+    Raises:
+        URLRefused: ``malformed``.
+    """
+    match = _AUTH.fullmatch(auth)
+    if match is None:
+        raise URLRefused("malformed")
+    expires, level, nonce, digest, public = match.groups(default="")
+    seclevel = SecLevel(int(level) & KNOWN_BITS)
+    if seclevel != int(level):
+        raise URLRefused("malformed")
+    # A public part that nobody asked for is an attack on the digest; one that is missing would
+    # lift the very restriction that the level announces.
+    asks_public = bool(seclevel & PUBLIC_BITS) and not seclevel & SecLevel.DELEGATE
+    if asks_public != bool(public):
+        raise URLRefused("malformed")
+    token = URLToken(
+        expires=int(expires), seclevel=seclevel, nonce=nonce, digest=digest, public=public
+    )
+    _check_public(token)
+    return token
+
+
+def new_nonce() -> str:
+    """Return 8 random characters, the first a letter: a digit there could pass for expiry."""
+    bits = int.from_bytes(os.urandom(5), "big") & 0x7F_FFFF_FFFF
+    return base64.b32encode(bits.to_bytes(5, "big")).decode().lower()
+
+
+def _url_digest(
+    level: int,
+    base: str,
+    expires: int,
+    nonce: str,
+    secret: str | Secret,
+    private: str,
+    public: str,
+) -> str:
+    return _md5(f"{level}{base}{expires}{nonce}{_reveal(secret)}{private}{public}")
+
+
+def _signs(token: URLToken, base: str, secret: str | Secret, private: str) -> bool:
+    digest = _url_digest(
+        token.seclevel, base, token.expires, token.nonce, secret, private, token.public
+    )
+    return hmac.compare_digest(digest, token.digest)
+
+
+def _private_part(level: int, asnum: str | None, ip: str | None, useragent: str | None) -> str:
+    private = ""
+    for bit, value, name in (
+        (SecLevel.ASNUM, asnum, "AS number"),
+        (SecLevel.IP, ip, "IP address"),
+        (SecLevel.USERAGENT, useragent, "user agent"),
+    ):
+        if level & bit:
+            if not value:
+                raise ValueError(f"The {bit.name} security level needs the viewer's {name}.")
+            private += value
+    return private
+
+
+def _viewer_part(seclevel: SecLevel, viewer: Viewer) -> str:
+    """Return what the digest must contain for *viewer*; what is not known matches nobody."""
+    if seclevel & SecLevel.USERAGENT and seclevel & (SecLevel.IP | SecLevel.ASNUM):
+        # Values are joined without a separator and a viewer writes his own User-Agent: with the
+        # first letters of it he could turn 203.0.113.4 into 203.0.113.45.
+        more = r"[0-9a-fA-F:]" if ":" in viewer.ip and seclevel & SecLevel.IP else r"[0-9.]"
+        if re.match(more, viewer.useragent, re.ASCII):
+            raise URLRefused("signature")
+    try:
+        return _private_part(seclevel, viewer.asnum, viewer.ip, viewer.useragent)
+    except ValueError as error:
+        raise URLRefused("signature") from error
+
+
+# The public part of a URL token: countries and referers
+
+
+def _public_part(
+    level: int, countries: Sequence[str] | None, referers: Sequence[str] | None
+) -> str:
+    if not level & PUBLIC_BITS:
+        return ""
+    country_list = referer_list = None
+    if level & SecLevel.COUNTRY:
+        country_list = _as_list("COUNTRY", "country codes", countries)
+    if level & (SecLevel.REFERER | SecLevel.REFERER_STRICT):
+        referer_list = _as_list("REFERER", "URL prefixes", referers)
+    return _encode_public(country_list, referer_list)
+
+
+def _as_list(level: str, kind: str, values: Sequence[str] | None) -> tuple[str, ...]:
+    if not values:
+        raise ValueError(f"The {level} security level needs a list of {kind}.")
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"The {level} security level needs a list of {kind}, got {values!r}.")
+    return tuple(values)
+
+
+_COUNTRIES = re.compile(r"-?[a-zA-Z]{2}(,[a-zA-Z]{2})*", re.ASCII)
+
+
+# The encoded part depends on the lists only, and a site has few of them.
+@lru_cache(maxsize=256)
+def _encode_public(countries: tuple[str, ...] | None, referers: tuple[str, ...] | None) -> str:
+    parts = []
+    if countries is not None:
+        denied = countries[0] == "-"
+        text = ("-" if denied else "") + ",".join(countries[1:] if denied else countries)
+        if not _COUNTRIES.fullmatch(text):
+            raise ValueError(f"Country codes are two letters each, got {list(countries)!r}.")
+        parts.append(f"cc={text.lower()}")
+    if referers is not None:
+        joined = " ".join(referer.replace(" ", "%20") for referer in referers)
+        # Python 2, PHP and Java escape "~", today's quote_plus does not.
+        parts.append("rf=" + quote_plus(joined).replace("~", "%7E"))
+    return base64.urlsafe_b64encode(zlib.compress("&".join(parts).encode())).decode()
+
+
+def decode_public(public: str) -> str:
+    """
+    Return the text inside a token's public part, whichever client encoded it.
+
+    Raises:
+        URLRefused: ``malformed``: not base64, not one whole zlib stream, too long, or not ASCII.
+    """
+    text = public.replace("\n", "").replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        inflate = zlib.decompressobj()
+        plain = inflate.decompress(data, MAX_PUBLIC_SIZE)
+        decoded = plain.decode("ascii")
+    except (ValueError, zlib.error) as error:
+        raise URLRefused("malformed") from error
+    if not inflate.eof or inflate.unused_data or not decoded.isprintable():
+        raise URLRefused("malformed")
+    return decoded
+
+
+def _check_public(token: URLToken) -> None:
+    expected = []
+    if token.public:
+        if token.seclevel & SecLevel.COUNTRY:
+            expected.append("cc")
+        if token.seclevel & (SecLevel.REFERER | SecLevel.REFERER_STRICT):
+            expected.append("rf")
+    names = [name for name, _ in parse_qsl(token.public_text, keep_blank_values=True)]
+    if names != expected:
+        raise URLRefused("malformed")
+
+
+# DRM tokens
+
+
+def gen_drm_token(
+    user_id: str,
+    media_id: str,
+    api_key: str | Secret,
+    rights: Mapping[str, Any] | None = None,
+    meta: Mapping[str, Any] | None = None,
+    callback_url: str | None = None,
+    expires: int = 0,
+    max_replay: int = 0,
+    encode: bool = True,
+    *,
+    nonce: str | None = None,
+) -> str:
+    """
+    Return the token that a licence server of DRM assets asks for.
+
+    Args:
+        rights: Such as ``{"playback_window": 600}``, seconds.
+        meta: Free keys and values about the viewer.
+        callback_url: Address that the licence server notifies.
+        expires: Unix time; ten minutes from now by default.
+        max_replay: How often the token may be used; 0 for no limit.
+        encode: False gives the JSON text instead of its base64url form.
+    """
+    claims: dict[str, Any] = {
+        "user_id": user_id,
+        "media_id": media_id,
+        "expires": expires or int(time.time()) + DRM_TOKEN_TIMEOUT,
+        "nonce": nonce or base64.urlsafe_b64encode(os.urandom(8)).decode(),
+    }
+    optional = {
+        "max_replay": max_replay,
+        "rights": dict(rights or {}),
+        "meta": dict(meta or {}),
+        "callback_url": callback_url,
+    }
+    claims |= {name: value for name, value in optional.items() if value}
+    claims["auth"] = sign(api_key, normalize(claims))
+    text = json.dumps(claims)
+    return base64.urlsafe_b64encode(text.encode()).decode() if encode else text

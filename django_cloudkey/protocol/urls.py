@@ -1,0 +1,188 @@
+"""
+The grammar of every address of the protocol, built and parsed in one place.
+
+A path has no leading slash: it is what follows the base URL that a client was given and one slash::
+
+    embed/<user>/<media>                                  Page(kind="embed", …)
+    player/embed/<user>/<media>                           Page(kind="player/embed", …)
+    player/swf/<user>/<media>                             Page(kind="player/swf", …)
+    stream/<user>/<media>.mov                             Page(kind="stream", …)
+    route[/<protocol>]/<user>/<media>/<asset>[-<version>][.<extension>]     Stream(…)
+    <user>/<media>/jpeg_thumbnail_<size>[-<version>].jpeg                   Thumbnail(…)
+    files/<id>[.<extension>]                              UploadedFile(…)
+
+``parse(x.path) == x`` for each of them. Source: protocol reference §5 and §6.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .assets import PROTOCOLS, extension_of, is_adaptive, is_thumbnail
+from .exceptions import InvalidParameter
+
+_ID = r"[0-9a-f]{24}"
+_ASSET = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
+_VERSION = r"(?:-(?P<version>0|[1-9][0-9]{0,17}))?"
+_EXTENSION = r"[a-z0-9]{1,10}"
+
+_PAGE = re.compile(rf"(?P<kind>embed|player/embed|player/swf)/(?P<user>{_ID})/(?P<media>{_ID})")
+_QTREF = re.compile(rf"(?P<kind>stream)/(?P<user>{_ID})/(?P<media>{_ID})\.mov")
+_STREAM = re.compile(
+    rf"route(?:/(?P<protocol>{'|'.join(PROTOCOLS)}))?/(?P<user>{_ID})/(?P<media>{_ID})"
+    rf"/(?P<asset_name>{_ASSET}){_VERSION}(?:\.(?P<extension>{_EXTENSION}))?"
+)
+# Clients of 2011 wrote their expiry in front of the version.
+_THUMBNAIL = re.compile(
+    rf"(?P<user>{_ID})/(?P<media>{_ID})/(?P<asset_name>jpeg_thumbnail_[a-z]+)"
+    rf"(?:-(?P<expires>[1-9][0-9]{{9}})(?=-))?{_VERSION}\.jpeg"
+)
+_FILE = re.compile(rf"files/(?P<id>[0-9a-f]{{32}})(?:\.(?P<extension>{_EXTENSION}))?")
+_MEDIA_ID = re.compile(_ID)
+
+
+def is_media_id(value: object) -> bool:
+    """Say whether *value* is 24 lower-case hexadecimal characters."""
+    return isinstance(value, str) and _MEDIA_ID.fullmatch(value) is not None
+
+
+def check_id(value: object) -> str:
+    """
+    Return *value* if it is an id, so that no address is ever signed for anything else.
+
+    Raises:
+        InvalidParameter: it is not 24 lower-case hexadecimal characters.
+    """
+    if not is_media_id(value):
+        raise InvalidParameter("id is not valid: 24 lower-case hexadecimal characters are.")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The address of a player."""
+
+    user: str
+    media: str
+    kind: str = "embed"
+
+    @property
+    def path(self) -> str:
+        suffix = ".mov" if self.kind == "stream" else ""
+        return f"{self.kind}/{self.user}/{self.media}{suffix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """The address of an asset's bytes or playlist."""
+
+    user: str
+    media: str
+    asset_name: str
+    extension: str = ""
+    version: int | None = None
+    """Part of a cache's key; the file served is always the current one."""
+    protocol: str = ""
+
+    @property
+    def path(self) -> str:
+        parts = ["route", self.protocol, self.user, self.media, self.asset_name]
+        path = "/".join(part for part in parts if part)
+        return f"{path}{_suffix(self.version)}{'.' if self.extension else ''}{self.extension}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnail:
+    """The address of a still."""
+
+    user: str
+    media: str
+    asset_name: str
+    version: int | None = None
+    expires: str = ""
+    """What old clients wrote in front of the version; it means nothing."""
+
+    @property
+    def path(self) -> str:
+        expires = f"-{self.expires}" if self.expires else ""
+        name = f"{self.asset_name}{expires}{_suffix(self.version)}"
+        return f"{self.user}/{self.media}/{name}.jpeg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadedFile:
+    """The address that an upload answers, to be handed to ``media.create``."""
+
+    id: str
+    extension: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"files/{self.id}{'.' if self.extension else ''}{self.extension}"
+
+
+Address = Page | Stream | Thumbnail | UploadedFile
+
+
+def parse(path: str) -> Address | None:
+    """Return what *path* addresses; ``None`` when it is outside the grammar."""
+    if match := _PAGE.fullmatch(path) or _QTREF.fullmatch(path):
+        return Page(**match.groupdict(default=""))
+    if match := _STREAM.fullmatch(path):
+        groups = match.groupdict(default="")
+        return Stream(**{**groups, "version": _version(groups["version"])})  # type: ignore[arg-type]
+    if match := _THUMBNAIL.fullmatch(path):
+        groups = match.groupdict(default="")
+        return Thumbnail(**{**groups, "version": _version(groups["version"])})  # type: ignore[arg-type]
+    if match := _FILE.fullmatch(path):
+        return UploadedFile(**match.groupdict(default=""))
+    return None
+
+
+def stream_address(
+    user: str,
+    media: str,
+    asset_name: str,
+    *,
+    protocol: str | None = None,
+    version: int | None = None,
+    extension: str | None = None,
+) -> Stream | Thumbnail:
+    """
+    Return the address of an asset as the SDKs write it.
+
+    Args:
+        extension: In place of the one that the asset's name implies.
+
+    Raises:
+        InvalidParameter: the id, the asset's name, the protocol or the version is not valid, or an
+            adaptive asset has no protocol.
+    """
+    check_id(media)
+    if not re.fullmatch(_ASSET, asset_name):
+        raise InvalidParameter(f"{asset_name!r} is not the name of an asset.")
+    if version and (not isinstance(version, int) or version < 0):
+        raise InvalidParameter(f"version must be a positive whole number, got {version!r}.")
+    if is_thumbnail(asset_name):
+        return Thumbnail(user=user, media=media, asset_name=asset_name, version=version or None)
+    if protocol and protocol not in PROTOCOLS:
+        raise InvalidParameter(f"{protocol} is not a valid streaming protocol")
+    if is_adaptive(asset_name) and not protocol:
+        raise InvalidParameter("protocol is required for abs asset_name")
+    return Stream(
+        user=user,
+        media=media,
+        asset_name=asset_name,
+        extension=extension_of(asset_name) if extension is None else extension,
+        version=version or None,
+        protocol=protocol or "",
+    )
+
+
+def _suffix(version: int | None) -> str:
+    return "" if version is None else f"-{version}"
+
+
+def _version(text: str) -> int | None:
+    return int(text) if text else None
