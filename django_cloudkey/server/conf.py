@@ -1,0 +1,144 @@
+"""
+The setting ``CLOUDKEY_SERVER``, one property per key.
+
+Read on access, so that ``override_settings`` works and importing never fails. Wrong values are
+system checks (:mod:`.checks`); a value that is needed and missing raises ImproperlyConfigured.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from ..protocol.viewer import Network, parse_networks
+
+NAME = "CLOUDKEY_SERVER"
+
+
+class CloudSettings:
+    """How this project runs its cloud."""
+
+    def _get(self, key: str, default: Any) -> Any:
+        return getattr(settings, NAME, {}).get(key, default)
+
+    @property
+    def base_url(self) -> str:
+        """
+        ``BASE_URL``: public address of the cloud, where its URLs are included; clients are given
+        the same. Required.
+        """
+        url = self._get("BASE_URL", "")
+        if not url.startswith(("http://", "https://")):
+            raise ImproperlyConfigured(
+                f'{NAME}["BASE_URL"] must be the public http(s) address of the cloud, got {url!r}.'
+            )
+        return str(url.rstrip("/"))
+
+    @property
+    def cdn_url(self) -> str:
+        """``CDN_URL``: public address of its streams; ``BASE_URL`` by default."""
+        return str(self._get("CDN_URL", "") or self.base_url).rstrip("/")
+
+    @property
+    def static_url(self) -> str:
+        """``STATIC_URL``: public address of its thumbnails; ``CDN_URL`` by default."""
+        return str(self._get("STATIC_URL", "") or self.cdn_url).rstrip("/")
+
+    @property
+    def accepted_urls(self) -> tuple[str, ...]:
+        """``ACCEPTED_URLS``: other addresses of the cloud that clients may have signed for."""
+        own = (self.base_url, self.cdn_url, self.static_url)
+        others = (url.rstrip("/") for url in self._get("ACCEPTED_URLS", ()))
+        return tuple(dict.fromkeys((*own, *others)))
+
+    @property
+    def database(self) -> str:
+        """``DATABASE``: alias of the database that holds the cloud's tables."""
+        return str(self._get("DATABASE", "default"))
+
+    @property
+    def storage(self) -> str:
+        """``STORAGE``: alias in ``STORAGES`` under which its files live."""
+        return str(self._get("STORAGE", "cloudkey"))
+
+    @property
+    def work_dir(self) -> Path:
+        """``WORK_DIR``: folder for files that are being received or made; on a real disk."""
+        return Path(self._get("WORK_DIR", Path(tempfile.gettempdir()) / "cloudkey"))
+
+    @property
+    def max_upload_size(self) -> int:
+        """``MAX_UPLOAD_SIZE``: longest file that is accepted, in bytes; 20 GiB."""
+        return int(self._get("MAX_UPLOAD_SIZE", 20 * 1024**3))
+
+    @property
+    def min_free_space(self) -> int:
+        """``MIN_FREE_SPACE``: bytes of disk that an upload must leave free; 1 GiB."""
+        return int(self._get("MIN_FREE_SPACE", 1024**3))
+
+    @property
+    def upload_lifetime(self) -> int:
+        """``UPLOAD_LIFETIME``: seconds after which an unused upload is removed; one day."""
+        return int(self._get("UPLOAD_LIFETIME", 24 * 3600))
+
+    @property
+    def upload_origins(self) -> Sequence[str]:
+        """``UPLOAD_ORIGINS``: origins of the sites whose pages may upload from a browser."""
+        return tuple(self._get("UPLOAD_ORIGINS", ()))
+
+    @property
+    def trusted_proxies(self) -> tuple[Network, ...]:
+        """``TRUSTED_PROXIES``: addresses or networks whose ``X-Forwarded-For`` is believed."""
+        return _networks(tuple(self._get("TRUSTED_PROXIES", ())))
+
+    @property
+    def max_url_lifetime(self) -> int:
+        """``MAX_URL_LIFETIME``: seconds for which a signed URL may be valid; 366 days."""
+        return int(self._get("MAX_URL_LIFETIME", 366 * 24 * 3600))
+
+    @property
+    def lease(self) -> int:
+        """``LEASE``: seconds after which the job of a silent worker is given to another; 60."""
+        return int(self._get("LEASE", 60))
+
+    @property
+    def max_attempts(self) -> int:
+        """``MAX_ATTEMPTS``: how often a job is tried before its assets are in error; 3."""
+        return int(self._get("MAX_ATTEMPTS", 3))
+
+    @property
+    def max_duration(self) -> int:
+        """``MAX_DURATION``: longest source that is encoded, in seconds; 12 hours."""
+        return int(self._get("MAX_DURATION", 12 * 3600))
+
+    @property
+    def ffmpeg(self) -> str | None:
+        """``FFMPEG``: path of the program; found by itself by default."""
+        return str(self._get("FFMPEG", "")) or None
+
+    @property
+    def ffprobe(self) -> str | None:
+        """``FFPROBE``: path of the program; found by itself by default."""
+        return str(self._get("FFPROBE", "")) or None
+
+
+KEYS = {
+    "BASE_URL", "CDN_URL", "STATIC_URL", "ACCEPTED_URLS", "DATABASE", "STORAGE", "WORK_DIR",
+    "MAX_UPLOAD_SIZE", "MIN_FREE_SPACE", "UPLOAD_LIFETIME", "UPLOAD_ORIGINS", "TRUSTED_PROXIES",
+    "MAX_URL_LIFETIME", "LEASE", "MAX_ATTEMPTS", "MAX_DURATION", "FFMPEG", "FFPROBE",
+}  # fmt: skip
+"""Every key that means something."""
+
+
+@lru_cache(maxsize=8)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    return parse_networks(texts)
+
+
+cloud = CloudSettings()

@@ -1,0 +1,15 @@
+"""The suite's settings as a process of its own needs them: with what a running test changed."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from .settings import *  # noqa: F403
+from .settings import CLOUDKEY_SERVER, DATABASES, STORAGES
+
+_changes = json.loads(os.environ["TEST_CHANGES"])
+for _alias, _name in _changes["DATABASES"].items():
+    DATABASES[_alias]["NAME"] = _name
+CLOUDKEY_SERVER.update(_changes["CLOUDKEY_SERVER"])
+STORAGES.update(_changes["STORAGES"])

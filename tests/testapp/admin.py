@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from django.contrib import admin
+
+from django_cloudkey.admin import MediaAdminMixin
+
+from .models import Lesson
+
+
+@admin.register(Lesson)
+class LessonAdmin(MediaAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["title", "media_status"]
