@@ -91,7 +91,7 @@ class Asset(models.Model):
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
     )
     progress = models.PositiveSmallIntegerField(_("progress"), default=0)
-    file = models.CharField(max_length=255, blank=True, editable=False)
+    file = models.CharField(max_length=255, blank=True, editable=False, db_index=True)
     """Name in the storage; set only for a source that arrived or an asset that is ready."""
     created = models.DateTimeField(_("created"), null=True, editable=False)
     """When it became ready."""
@@ -142,7 +142,7 @@ class UploadSlot(models.Model):
     extension = models.CharField(max_length=10, blank=True)
     size = models.BigIntegerField(_("size"), default=0)
     sha1 = models.CharField(max_length=40, blank=True)
-    file = models.CharField(max_length=255, blank=True)
+    file = models.CharField(max_length=255, blank=True, db_index=True)
 
     class Meta:
         verbose_name = _("upload slot")

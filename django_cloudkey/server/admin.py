@@ -1,0 +1,75 @@
+"""The operator's view of the cloud. Keys are never shown here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from . import pipeline
+from .models import Account, Asset, Job, Media, atomic
+
+
+class ReadOnlyMixin:
+    """Rows that only the cloud itself writes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Account)
+class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "id", "is_active", "public_thumbnails", "created"]
+    search_fields = ["name", "id"]
+    fields = ["name", "is_active", "public_thumbnails", "id", "created"]
+    readonly_fields = ["id", "created"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # manage.py cloudkey_account create shows the key once
+
+    def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        return False
+
+
+class AssetInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
+    model = Asset
+    extra = 0
+    fields = ["name", "status", "progress", "created", "error_code", "error_message"]
+    readonly_fields = ["name", "status", "progress", "created", "error_code", "error_message"]
+    can_delete = False
+
+
+@admin.register(Media)
+class MediaAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["__str__", "id", "account", "created"]
+    list_filter = ["account"]
+    search_fields = ["id"]
+    inlines = [AssetInline]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Jobs are not deleted by themselves, but they go with their media."""
+        to_delete, counts, missing, protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, missing - {Job._meta.verbose_name}, protected
+
+    def delete_model(self, request: HttpRequest, obj: Media) -> None:
+        with atomic():
+            pipeline.discard_media(obj)
+            obj.delete()
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for media in queryset:
+            self.delete_model(request, media)
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["media", "state", "attempts", "due", "finished"]
+    list_filter = ["state"]
+    list_select_related = ["media"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return False

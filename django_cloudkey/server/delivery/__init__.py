@@ -1,0 +1,1 @@
+"""Signed address in, bytes out: who asks, whether he may, and what he gets."""

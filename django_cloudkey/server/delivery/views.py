@@ -1,0 +1,123 @@
+"""``GET /route/…`` and ``GET /<user>/<media>/jpeg_thumbnail_….jpeg``: verify, find, hand over."""
+
+from __future__ import annotations
+
+import time
+
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
+from django.utils.http import content_disposition_header, http_date, parse_etags
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import require_safe
+
+from ...protocol.assets import AssetStatus, media_type_of
+from ...protocol.signing import URLRefused
+from ...protocol.urls import Stream, Thumbnail, parse
+from .. import files
+from ..models import Account, Asset
+from ..uploads.receiver import split_name
+from .admission import admit
+from .ranges import FileSlice, Unsatisfiable, parse_range
+
+PRIVATE = "private, no-store"
+
+
+@require_safe
+@xframe_options_exempt
+def serve(request: HttpRequest, path: str) -> HttpResponseBase:
+    """Answer with the bytes of the asset that *path* names, whole or one range of them."""
+    address = parse(path)
+    if not isinstance(address, Stream | Thumbnail):
+        return _refusal(404, "Not found.")
+    lifetime = 3600.0
+    try:
+        grant = admit(request, address)
+        lifetime = min(lifetime, grant.token.expires - time.time())
+    except URLRefused:
+        if not (isinstance(address, Thumbnail) and _is_public(address)):
+            return _refusal(403, "This address is not valid, or not any more.")
+    asset = (
+        Asset.objects.filter(
+            media__account=address.user,
+            media=address.media,
+            name=address.asset_name,
+            status=AssetStatus.READY,
+        )
+        .exclude(file="")
+        .first()
+    )
+    if asset is None:
+        return _refusal(404, "Not found.")
+    response = _respond(request, asset)
+    if isinstance(address, Stream) and address.protocol == "http":
+        name = split_name(request.GET.get("filename", ""))[0] or asset.name
+        name = f"{name}.{asset.extension}" if asset.extension else name
+        response["Content-Disposition"] = content_disposition_header(True, name)
+    if response.status_code < 400:
+        response["Cache-Control"] = f"private, max-age={max(0, int(lifetime))}"
+    return response
+
+
+def _is_public(address: Thumbnail) -> bool:
+    return Account.objects.filter(pk=address.user, is_active=True, public_thumbnails=True).exists()
+
+
+def _respond(request: HttpRequest, asset: Asset) -> HttpResponseBase:
+    try:
+        file = files.storage().open(asset.file, "rb")
+    except FileNotFoundError:
+        return _refusal(404, "Not found.")
+    size = file.size
+    etag = f'"{asset.pk}-{asset.version}-{size}"'
+    headers = {
+        "Content-Type": media_type_of(asset.name),
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Last-Modified": http_date(asset.version),
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        # What somebody uploaded must never run as a page of this host.
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if etag in parse_etags(request.headers.get("If-None-Match", "")):
+        file.close()
+        return HttpResponse(status=304, headers={"ETag": etag})
+    start, length, status = 0, size, 200
+    wanted = request.headers.get("Range", "")
+    if wanted and request.headers.get("If-Range", etag) == etag:
+        try:
+            part = parse_range(wanted, size)
+        except Unsatisfiable:
+            file.close()
+            headers["Content-Range"] = f"bytes */{size}"
+            return HttpResponse(status=416, headers=headers)
+        if part is not None:
+            start, length = part
+            status = 206
+            headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
+    headers["Content-Length"] = str(length)
+    if request.method == "HEAD":
+        file.close()
+        return HttpResponse(status=status, headers=headers)
+    if status == 200:
+        # The server's own way to send a file, sendfile(2) where it has one.
+        media_type = headers.pop("Content-Type")  # else it guesses one from the name
+        whole = FileResponse(file, content_type=media_type, headers=headers)
+        del whole["Content-Disposition"]  # it would tell the name in the storage
+        return whole
+    return StreamingHttpResponse(FileSlice(file, start, length), status=status, headers=headers)
+
+
+def _refusal(status: int, sentence: str) -> HttpResponse:
+    """Return a refusal that says nothing about what exists."""
+    return HttpResponse(
+        sentence,
+        status=status,
+        content_type="text/plain; charset=utf-8",
+        headers={"Cache-Control": PRIVATE, "X-Content-Type-Options": "nosniff"},
+    )

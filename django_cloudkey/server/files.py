@@ -1,0 +1,152 @@
+"""
+The cloud's files: names in one storage, and the folder where they are received and made.
+
+A name is never shared between two writers: a source is ``uploads/<random>``, and what a job makes
+is under ``media/<account>/<media>/<claim>/``, a folder of that attempt alone. Storages have no
+rename, so a file counts only once a row names it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.core.files import File
+from django.core.files.storage import Storage, storages
+
+from .conf import cloud
+
+
+def storage() -> Storage:
+    return storages[cloud.storage]
+
+
+class LocalFile(File):  # type: ignore[type-arg]
+    """A finished file that a local storage may take by moving it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("rb"), name=path.name)
+        self._path = path
+
+    def temporary_file_path(self) -> str:
+        return str(self._path)
+
+
+def store(path: Path, name: str) -> str:
+    """
+    Move the file at *path* into the storage and return the name that it got there.
+
+    Raises:
+        OSError: the storage did not take all of it; nothing of it is left there.
+    """
+    size = path.stat().st_size
+    try:
+        with LocalFile(path) as file:
+            stored = storage().save(name, file)
+        # Django's move to another file system does not see that a last write was cut short.
+        if storage().size(stored) != size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        storage().delete(name)
+        raise
+    path.unlink(missing_ok=True)
+    return str(stored)
+
+
+def remove(name: str) -> None:
+    """Delete a file, and the folders that it leaves empty where the storage has folders."""
+    store_ = storage()
+    store_.delete(name)
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        try:
+            folders, files = store_.listdir(name)
+            if folders or files:
+                return
+            store_.delete(name)
+        except (FileNotFoundError, NotADirectoryError, NotImplementedError):
+            continue
+        except OSError:
+            return  # Somebody put a file into the folder meanwhile.
+
+
+def names_under(prefix: str) -> Iterator[str]:
+    """Yield the name of every file under *prefix*."""
+    try:
+        folders, files = storage().listdir(prefix)
+    except FileNotFoundError:
+        return
+    for file in files:
+        yield f"{prefix}/{file}"
+    for folder in folders:
+        yield from names_under(f"{prefix}/{folder}")
+
+
+@contextmanager
+def local_copy(name: str, directory: Path) -> Iterator[Path]:
+    """
+    Give the file *name* a path inside *directory*, which holds nothing else of interest.
+
+    A link where the storage is local, else a copy made in pieces.
+    """
+    target = directory / "source"
+    path = _path_of(name)
+    if path is None:
+        with storage().open(name, "rb") as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1024 * 1024)
+    else:
+        _link(path, target)
+    try:
+        yield target
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def _path_of(name: str) -> str | None:
+    """Return where the storage has the file on this machine's disk, if it does."""
+    try:
+        path = str(storage().path(name))
+    except NotImplementedError:
+        return None
+    return path if os.path.exists(path) else None  # Django's storage in memory has paths too.
+
+
+def _link(path: str, target: Path) -> None:
+    try:
+        os.link(path, target)
+    except OSError:  # another file system, or one without hard links
+        os.symlink(os.path.abspath(path), target)
+
+
+def free_space() -> int:
+    """Return the bytes that are free where files are received."""
+    return shutil.disk_usage(work_dir()).free
+
+
+def work_dir() -> Path:
+    """Return the work folder, which only its owner can enter."""
+    path = cloud.work_dir
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def partial_path(slot_id: str) -> Path:
+    """Return where the bytes of an upload are written while they arrive."""
+    folder = work_dir() / "uploads"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{slot_id}.part"
+
+
+@contextmanager
+def job_dir(name: str) -> Iterator[Path]:
+    """Make a folder for one attempt at one job, and remove it whatever happens."""
+    path = work_dir() / "jobs" / name
+    path.mkdir(mode=0o700, parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,256 @@
+"""
+A job, from claim to publication: probe the source, encode, verify, store, commit.
+
+Files reach viewers by one commit: the rows that name them change in the same transaction that
+closes the job, and only if the job still carries this worker's claim.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.utils import timezone
+
+from ..protocol.assets import SOURCE, AssetStatus, extension_of
+from . import files, jobs
+from .conf import cloud
+from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic
+from .transcoding.errors import Cancelled, NotAVideo, TranscodingError
+from .transcoding.presets import PRESETS
+from .transcoding.probe import Budget, Probe, check_budget, probe
+from .transcoding.runner import Limits
+from .transcoding.tools import find_tools
+from .transcoding.transcode import Rendition, transcode
+
+logger = logging.getLogger(__name__)
+
+MADE = frozenset(PRESETS)
+"""Names of the assets that this server makes."""
+RETRY_DELAY = 5  # seconds before the second attempt; doubles from one to the next
+
+
+def process(job: Job, stop: Callable[[], bool]) -> None:
+    """
+    Carry *job* out and close it: done, queued again, or failed with a reason on each asset.
+
+    Args:
+        stop: Asked a few times a second; True ends the work and gives the job back.
+
+    Raises:
+        ClaimLost: the job became another worker's; nothing of this attempt is left.
+    """
+    try:
+        if job.attempts > cloud.max_attempts:
+            # Whoever tried before was killed each time and could not say why.
+            _give_up(job, "worker_lost", "The work was interrupted too often and was given up.")
+            return
+        _discard_earlier_attempts(job)
+        _make_assets(job, stop)
+    except Cancelled:
+        jobs.release(job)
+    except TranscodingError as error:
+        _fail_or_retry(job, error.code, str(error), is_permanent=error.is_permanent)
+    except OSError as error:
+        logger.warning("Job %s: %s", job.pk, error)
+        _fail_or_retry(job, "storage", "The file could not be read or stored.", is_permanent=False)
+
+
+def _make_assets(job: Job, stop: Callable[[], bool]) -> None:
+    media = job.media
+    tools = find_tools(cloud.ffmpeg, cloud.ffprobe)
+    source = media.assets.filter(name=SOURCE).exclude(file="").first()
+    if source is None:
+        raise NotAVideo("There is no source to make assets from.")
+    with (
+        files.job_dir(f"{job.pk}-{job.claim}") as directory,
+        files.local_copy(source.file, directory) as path,
+    ):
+        found = probe(tools, path)
+        check_budget(found, Budget(max_duration=cloud.max_duration))
+        names = _start(job, source, found)
+        if not names:
+            _publish(job, {})
+            return
+        output = directory / "output"
+        output.mkdir()
+        renditions = transcode(
+            tools,
+            path,
+            found,
+            names,
+            output,
+            limits=Limits(),
+            max_duration=cloud.max_duration,
+            on_progress=_progress_writer(media),
+            stop=stop,
+        )
+        _store_and_publish(job, renditions)
+
+
+def _start(job: Job, source: Asset, found: Probe) -> list[str]:
+    """Mark the source ready and the wanted assets as being made; return the names of those."""
+    waiting = job.media.assets.filter(
+        status__in=[Asset.Status.PENDING, Asset.Status.PROCESSING]
+    ).exclude(name=SOURCE)
+    with atomic():
+        if not jobs.renew(job):
+            raise jobs.ClaimLost(f"Job {job.pk} is no longer ours.")
+        if source.status != Asset.Status.READY:
+            extension = source.facts.get("file_extension", "")
+            facts = {**facts_of(found), "file_extension": extension}
+            Asset.objects.filter(pk=source.pk).update(
+                status=Asset.Status.READY, created=timezone.now(), facts=facts, progress=100
+            )
+        names = list(waiting.values_list("name", flat=True))
+        waiting.update(status=Asset.Status.PROCESSING, progress=0)
+    return [name for name in names if name in PRESETS]
+
+
+def _progress_writer(media: Media) -> Callable[[int], None]:
+    last = 0.0
+
+    def write(percent: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 1:
+            last = time.monotonic()
+            media.assets.filter(status=Asset.Status.PROCESSING).update(progress=percent)
+
+    return write
+
+
+def _store_and_publish(job: Job, renditions: dict[str, Rendition]) -> None:
+    prefix = f"{_prefix(job.media)}/{job.claim}"
+    stored: dict[str, tuple[str, Rendition]] = {}
+    for name, rendition in renditions.items():
+        target = f"{prefix}/{name}.{extension_of(name)}"
+        stored[name] = (files.store(rendition.path, target), rendition)
+    try:
+        _publish(job, stored)
+    except jobs.ClaimLost:
+        # Only here is it certain that no row names these files: any other failure may have come
+        # after the commit, and the next attempt sees which files are named and removes the rest.
+        for file, _ in stored.values():
+            files.remove(file)
+        raise
+
+
+def _publish(job: Job, stored: dict[str, tuple[str, Rendition]]) -> None:
+    with atomic():
+        jobs.finish(job)
+        for name, (file, rendition) in stored.items():
+            asset = job.media.assets.get(name=name)
+            DiscardedFile.discard([asset.file])
+            asset.status = Asset.Status.READY
+            asset.progress = 100
+            asset.file = file
+            asset.created = timezone.now()
+            asset.facts = facts_of(rendition.probe)
+            asset.error_code = asset.error_message = ""
+            asset.save()
+        jobs.requeue_if_pending(job.media)
+    logger.info("Media %s: %d assets ready", job.media_id, len(stored))
+
+
+def _fail_or_retry(job: Job, code: str, message: str, *, is_permanent: bool) -> None:
+    if is_permanent or job.attempts >= cloud.max_attempts:
+        _give_up(job, code, message)
+        return
+    delay = RETRY_DELAY * 2 ** (job.attempts - 1)
+    logger.warning("Job %s: %s; trying again in %d s", job.pk, code, delay)
+    jobs.retry(job, delay)
+
+
+def _give_up(job: Job, code: str, message: str) -> None:
+    with atomic():
+        jobs.fail(job)
+        job.state = Job.State.FAILED
+        unfinished = [AssetStatus.PENDING, AssetStatus.PROCESSING]
+        job.media.assets.filter(status__in=unfinished).update(
+            status=Asset.Status.ERROR, progress=0, error_code=code, error_message=message
+        )
+    logger.warning("Media %s: %s (%s)", job.media_id, message, code)
+    try:
+        _discard_earlier_attempts(job)
+    except OSError as error:
+        logger.warning("Media %s: files of its attempts may be left: %s", job.media_id, error)
+
+
+def _discard_earlier_attempts(job: Job) -> None:
+    """Remove what attempts that were killed left in the storage, where no row names it."""
+    found = list(files.names_under(_prefix(job.media)))
+    if not found:
+        return
+    # In this order: what a newer attempt stores is not in the list, and what it published is named.
+    if job.state == Job.State.RUNNING and not jobs.renew(job):
+        raise jobs.ClaimLost(f"Job {job.pk} is no longer ours.")
+    named = set(job.media.assets.exclude(file="").values_list("file", flat=True))
+    for name in found:
+        if name not in named:
+            files.remove(name)
+
+
+def _prefix(media: Media) -> str:
+    return f"media/{media.account_id}/{media.pk}"
+
+
+def discard_media(media: Media) -> None:
+    """Note the files of *media* for removal."""
+    DiscardedFile.discard(media.assets.exclude(file="").values_list("file", flat=True))
+
+
+def remove_discarded(limit: int = 100) -> int:
+    """
+    Delete up to *limit* discarded files and return how many are settled.
+
+    A source may be named by its upload and by several media: it stays until the last lets go.
+    """
+    rows = DiscardedFile.objects.order_by("id")[:limit]
+    named = _named({row.name for row in rows})
+    gone = []
+    for row in rows:
+        try:
+            if row.name not in named:
+                files.remove(row.name)
+        except OSError as error:
+            logger.warning("Discarded file %s stays for now: %s", row.name, error)
+        else:
+            gone.append(row.pk)
+    DiscardedFile.objects.filter(pk__in=gone).delete()
+    return len(gone)
+
+
+def _named(names: set[str]) -> set[str]:
+    """Return those of *names* that a row still needs."""
+    assets = Asset.objects.filter(file__in=names).values_list("file", flat=True)
+    slots = UploadSlot.objects.filter(file__in=names).values_list("file", flat=True)
+    return {*assets, *slots}
+
+
+def facts_of(found: Probe) -> dict[str, Any]:
+    """Return what the wire says of a file, see protocol reference §4.2."""
+    facts: dict[str, Any] = {
+        "container": found.container,
+        "file_size": found.size,
+        "video_codec": found.video_codec,
+        "video_width": found.width,
+        "video_height": found.height,
+    }
+    if found.container == "JPEG":
+        return facts
+    facts |= {
+        "duration": round(found.duration),
+        "global_bitrate": found.bit_rate,
+        "video_bitrate": found.video_bit_rate,
+        "audio_bitrate": found.audio_bit_rate,
+        "audio_codec": found.audio_codec,
+        "audio_nbr_channel": found.audio_channels,
+        "audio_samplerate": found.audio_sample_rate,
+        "video_fps": float(found.frame_rate) if found.frame_rate else None,
+        "video_aspect": found.width / found.height if found.height else None,
+        "video_rotation": float(found.rotation),
+        "video_interlaced": found.interlaced,
+    }
+    return facts

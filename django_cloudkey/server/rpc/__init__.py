@@ -1,0 +1,1 @@
+"""Calls: parse, authenticate, look up, validate, carry out, answer."""

@@ -1,0 +1,26 @@
+"""
+The cloud's addresses; include them under any prefix, the root too.
+
+What follows the first word belongs to the grammar of ``protocol.urls``: views parse it there.
+"""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from .delivery.views import serve
+from .player.views import embed
+from .rpc.views import api
+from .uploads.views import upload
+
+app_name = "cloudkey_server"
+
+urlpatterns = [
+    path("api", api, name="api"),
+    # A base URL that ends in /api gets /api once more from historical clients.
+    path("api/api", api),
+    path("upload", upload, name="upload"),
+    re_path(r"^(?P<path>(?:player/)?embed/.*)$", embed, name="embed"),
+    re_path(r"^(?P<path>route/.*)$", serve, name="stream"),
+    re_path(r"^(?P<path>[0-9a-f]{24}/[0-9a-f]{24}/jpeg_thumbnail_.*)$", serve, name="thumbnail"),
+]

