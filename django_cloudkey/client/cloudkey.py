@@ -56,11 +56,11 @@ class CloudKey:
         proxy: str | None = None,
         transport: Transport | None = None,
     ) -> None:
-        if urlsplit(base_url or "").scheme not in ("http", "https"):
-            raise ValueError(f"base_url must start with http:// or https://, got {base_url!r}.")
+        api_key = self.api_key = Secret.of(api_key or "")
         self.user_id = user_id or ""
-        self.api_key = api_key if isinstance(api_key, Secret) else Secret(api_key or "")
-        self.base_url = base_url.rstrip("/")
+        self.base_url = (base_url or "").rstrip("/")
+        if urlsplit(self.base_url).scheme not in ("http", "https"):
+            raise ValueError(f"base_url must start with http:// or https://, got {base_url!r}.")
         self.cdn_url = (cdn_url or base_url).rstrip("/")
         self.static_url = (static_url or self.cdn_url.replace("cdn.", "static.")).rstrip("/")
         self._transport = transport or HTTPTransport(self.base_url, timeout=timeout, proxy=proxy)
@@ -74,7 +74,9 @@ class CloudKey:
         return RemoteObject(self, name)
 
     def __repr__(self) -> str:
-        return f"<CloudKey {self.user_id!r} at {self.base_url!r}>"
+        url = urlsplit(self.base_url)
+        shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+        return f"<CloudKey {self.user_id!r} at {shown!r}>"
 
     def call(self, name: str, /, **args: Any) -> Any:
         """
@@ -103,7 +105,7 @@ class CloudKey:
         content = self._transport.send(url, body)
         try:
             answer = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SerializerError("The upload server's answer is not JSON.") from error
         if isinstance(answer, dict) and "error" in answer:
             decode_answer(content)

@@ -6,11 +6,8 @@ import hashlib
 import io
 import os
 import secrets
-import time
 from collections.abc import Callable, Sized
 from typing import Protocol
-
-from ..protocol.exceptions import TransportException
 
 Progress = Callable[[int, int], object]
 """Called with the bytes of the file sent so far and its size."""
@@ -62,7 +59,6 @@ class MultipartBody:
         name: str,
         size: int,
         progress: Progress | None = None,
-        deadline: float | None = None,
     ) -> None:
         boundary = secrets.token_hex(16)
         quoted = name.translate({ord('"'): "%22", 13: "%0D", 10: "%0A"})
@@ -78,7 +74,6 @@ class MultipartBody:
         self._size = size
         self._sent = 0
         self._progress = progress
-        self._deadline = deadline
         self.failure: OSError | None = None
         self._digest = hashlib.sha1(usedforsecurity=False)
 
@@ -95,10 +90,7 @@ class MultipartBody:
 
         Raises:
             OSError: the file ended before the length that was announced.
-            TransportException: the deadline is over.
         """
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise TransportException("The upload took too long and was given up.")
         size = self._length if size < 0 else size
         return self._head.read(size) or self._read_file(size) or self._tail.read(size)
 

@@ -11,12 +11,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote_plus
 
 from ..protocol.assets import DEFAULT
 from ..protocol.exceptions import InvalidParameter, SerializerError
 from ..protocol.signing import gen_drm_token, sign_url
-from ..protocol.urls import Page, Thumbnail, check_id, stream_address
+from ..protocol.urls import Page, Thumbnail, check_id, quote, stream_address
 from .multipart import MultipartBody, Progress, Readable, size_of
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class RemoteObject:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name!r}>"
 
-    def _call(self, method: str, **args: JSON) -> JSON:
+    def _call(self, method: str, /, **args: JSON) -> JSON:
         """Call a remote method with the arguments that are not ``None``."""
         given = {name: value for name, value in args.items() if value is not None}
         return self._client.call(f"{self._name}.{method}", **given)
@@ -118,10 +117,11 @@ class File(RemoteObject):
             with open(file, "rb") as stream:
                 return self.upload_file(stream, progress, name=name or PurePath(file).name)
         size = size_of(file)
-        name = name or PurePath(str(getattr(file, "name", None) or "file")).name
+        name = PurePath(str(name or getattr(file, "name", ""))).name
+        name = "file" if name in ("", "..") else name
         if size == 0:
             raise OSError(f"{name!r} is empty.")
-        url = self.upload()["url"]
+        url = _url_in(self.upload())
         body = MultipartBody(file, name=name, size=size, progress=progress)
         return self._client.send(url, body)
 
@@ -309,7 +309,7 @@ class Media(RemoteObject):
                 base = cdn_url.rstrip("/").replace("cdn.", "static.")
             return f"{base}/{address.path}"
         base = (cdn_url or self._client.cdn_url).rstrip("/")
-        query = f"?filename={quote_plus(filename)}" if filename else ""
+        query = f"?filename={quote(filename)}" if filename else ""
         return sign_url(
             f"{base}/{address.path}{query}", self._client.api_key,
             seclevel, asnum, ip, useragent, countries, referers, expires,
@@ -352,7 +352,7 @@ class Media(RemoteObject):
         address = Page(user=client.user_id, media=check_id(id), kind=kind)
         url = sign_url(f"{base}/{address.path}", client.api_key, **restrictions)
         if skin:
-            url += f"&skin={quote_plus(skin)}"
+            url += f"&skin={quote(skin)}"
         if drm_token:
             url += "&drm_token=" + gen_drm_token(client.user_id, id, client.api_key, **drm_token)
         return url
@@ -360,8 +360,14 @@ class Media(RemoteObject):
 
 def check_upload(answer: JSON, sha1: str) -> dict[str, Any]:
     """Return an upload server's answer if it is one, and if it received what was sent."""
+    _url_in(answer)
+    upload: dict[str, Any] = answer
+    if upload.get("hash", sha1) != sha1:
+        raise SerializerError("The upload server received other bytes than were sent.")
+    return upload
+
+
+def _url_in(answer: JSON) -> str:
     if not isinstance(answer, dict) or not isinstance(answer.get("url"), str):
         raise SerializerError("The upload server's answer has no url.")
-    if "hash" in answer and answer["hash"] != sha1:
-        raise SerializerError("The upload server received other bytes than were sent.")
-    return answer
+    return str(answer["url"])

@@ -84,7 +84,10 @@ class HTTPTransport:
         return self._post(url, body, headers, time.monotonic() + allowed)
 
     def _check_upload_url(self, url: str) -> None:
-        scheme = urlsplit(url).scheme
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError:
+            scheme = ""
         if scheme not in ("http", "https"):
             raise TransportException("The server answered an upload address that is not HTTP.")
         if scheme == "http" and self._url.startswith("https:"):
@@ -93,43 +96,48 @@ class HTTPTransport:
     def _post(
         self, url: str, body: bytes | MultipartBody, headers: dict[str, str], deadline: float
     ) -> bytes:
-        import requests  # loaded by the first call, not by the import of the client
+        # Loaded by the first call, not by the import of the client.
+        import requests
+
+        from .deadline import limits
 
         where = f"{urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}"
         timeout = (self._timeout.connect, self._timeout.read)
         try:
-            with self._session().post(
-                url,
-                data=body,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = self._read(response, deadline, where)
+            with (
+                limits(self._timeout.read, deadline),
+                self._session().post(
+                    url,
+                    data=body,
+                    headers=headers,
+                    timeout=timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                content = self._read(response, where)
         except requests.RequestException as error:
             if isinstance(body, MultipartBody) and body.failure is not None:
                 raise body.failure from None
             # Not chained: the original's text holds the whole address, upload seal included.
             reason = type(error).__name__
             raise TransportException(f"No answer from {where} ({reason}).") from None
-        if response.status_code != 200 and not content.startswith(b"{"):
+        is_answer = response.status_code >= 400 and content.startswith(b"{")
+        if response.status_code != 200 and not is_answer:
             raise TransportException(f"{where} answered HTTP {response.status_code}.")
         return content
 
-    def _read(self, response: requests.Response, deadline: float, where: str) -> bytes:
+    def _read(self, response: requests.Response, where: str) -> bytes:
         content = bytearray()
         for chunk in response.iter_content(64 * 1024):
             content += chunk
             if len(content) > MAX_ANSWER_SIZE:
                 raise TransportException(f"The answer of {where} is longer than 8 MiB.")
-            if time.monotonic() > deadline:
-                raise TransportException(f"The answer of {where} took too long.")
         return bytes(content)
 
     def _session(self) -> requests.Session:
         # A connection that crossed a fork gives one process the other's answers.
-        if getattr(self._local, "pid", None) != os.getpid():
+        if getattr(self._local, "pid", None) is None:
             self._local.session = _new_session(self._proxy)
             self._local.pid = os.getpid()
         session: requests.Session = self._local.session
@@ -140,9 +148,17 @@ def _new_session(proxy: str | None) -> requests.Session:
     import requests
     from requests.adapters import HTTPAdapter
 
+    from .deadline import POOLS
+
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, blocksize=BLOCK_SIZE, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = POOLS
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+            manager = super().proxy_manager_for(*args, blocksize=BLOCK_SIZE, **kwargs)
+            manager.pool_classes_by_scheme = POOLS
+            return manager
 
     session = requests.Session()
     session.headers["User-Agent"] = f"django-cloudkey/{__version__}"

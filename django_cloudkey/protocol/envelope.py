@@ -120,9 +120,9 @@ def decode_answer(body: bytes) -> Any:
     if not isinstance(answer, dict):
         raise SerializerError("The server's answer is not a JSON object.")
     failure = answer.get("error")
-    if not failure:
+    if failure is None:
         return answer.get("result")
-    if not isinstance(failure, dict) or not isinstance(failure.get("code"), int):
+    if not isinstance(failure, dict) or type(failure.get("code")) is not int:
         raise SerializerError("The server's error has no code.")
     message = str(failure.get("message", ""))[:MAX_MESSAGE]
     raise exception_for(failure["code"], message, failure.get("data"))

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import Any
 
+MAX_SHOWN = 500  # characters of a server's data that the text of an exception shows
+
 
 class RPCException(Exception):
     """
@@ -47,7 +49,7 @@ class RPCException(Exception):
 
     def __str__(self) -> str:
         text = f"{self.code}: {self.message}"
-        return f"{text} [{self.data}]" if self.data else text
+        return f"{text} [{str(self.data)[:MAX_SHOWN]}]" if self.data else text
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.message, self.data, self.code))

@@ -17,6 +17,11 @@ class Secret:
     def __init__(self, value: str) -> None:
         self._value = value
 
+    @classmethod
+    def of(cls, value: str | Secret) -> Secret:
+        """Return *value* hidden; a function's own variable for a key is rebound to it first."""
+        return value if isinstance(value, Secret) else cls(value)
+
     def reveal(self) -> str:
         return self._value
 

@@ -32,20 +32,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus, unquote
+from urllib.parse import parse_qsl, unquote
 
 from .exceptions import AuthenticationError
 from .normalization import DIALECTS, normalize
 from .seclevel import ANYONE, KNOWN_BITS, PUBLIC_BITS, SecLevel, Viewer
 from .secret import Secret
+from .urls import quote
 
 URL_LIFETIME = 7200  # seconds
 DRM_TOKEN_TIMEOUT = 600  # seconds
+NONCE_LENGTH = 8  # characters, of the official clients
 MAX_PUBLIC_SIZE = 8192  # bytes, inflated
-
-
-def _reveal(secret: str | Secret) -> str:
-    return secret.reveal() if isinstance(secret, Secret) else secret
 
 
 def _md5(text: str) -> str:
@@ -55,7 +53,8 @@ def _md5(text: str) -> str:
 
 def sign(shared_secret: str | Secret, msg: str) -> str:
     """Return the hexadecimal MD5 of *msg* followed by the secret."""
-    return _md5(msg + _reveal(shared_secret))
+    shared_secret = Secret.of(shared_secret)
+    return _md5(msg + shared_secret.reveal())
 
 
 # Calls
@@ -69,6 +68,7 @@ def sign_call(user: str, request: Mapping[str, Any], secret: str | Secret) -> st
         user: Id of the caller, or ``"<caller>/<other user>"`` when acting as another.
         secret: The caller's API key.
     """
+    secret = Secret.of(secret)
     return f"{user}:{sign(secret, user + normalize(dict(request)))}"
 
 
@@ -82,6 +82,7 @@ def verify_call(auth: str, request: Mapping[str, Any], secret: str | Secret) -> 
     Raises:
         AuthenticationError: *auth* signs it in none.
     """
+    secret = Secret.of(secret)
     user, _, digest = auth.rpartition(":")
     found = ""
     tried = set()
@@ -164,6 +165,7 @@ def sign_url(
     Raises:
         ValueError: the level asks for a value that is missing or malformed.
     """
+    secret = Secret.of(secret)
     level = int(seclevel or 0)
     deadline = int(expires or time.time() + URL_LIFETIME)
     private = public = ""
@@ -202,6 +204,7 @@ def verify_url(
     Raises:
         URLRefused: with the reason.
     """
+    secret = Secret.of(secret)
     token = parse_auth(auth)
     private = ""
     if not token.seclevel & SecLevel.DELEGATE:
@@ -280,14 +283,21 @@ def _url_digest(
     base: str,
     expires: int,
     nonce: str,
-    secret: str | Secret,
+    secret: Secret,
     private: str,
     public: str,
 ) -> str:
-    return _md5(f"{level}{base}{expires}{nonce}{_reveal(secret)}{private}{public}")
+    return _md5(f"{level}{base}{expires}{nonce}{secret.reveal()}{private}{public}")
 
 
-def _signs(token: URLToken, base: str, secret: str | Secret, private: str) -> bool:
+_ENDS_IN_VERSION = re.compile(r"-[0-9]+$", re.ASCII)
+
+
+def _signs(token: URLToken, base: str, secret: Secret, private: str) -> bool:
+    # Digits of a version could pass for the expiry, and those of the expiry for a longer nonce:
+    # "abs-1790", "1780…" would read as "abs-1", "7901780…".
+    if len(token.nonce) > NONCE_LENGTH and _ENDS_IN_VERSION.search(base):
+        return False
     digest = _url_digest(
         token.seclevel, base, token.expires, token.nonce, secret, private, token.public
     )
@@ -361,8 +371,7 @@ def _encode_public(countries: tuple[str, ...] | None, referers: tuple[str, ...] 
         parts.append(f"cc={text.lower()}")
     if referers is not None:
         joined = " ".join(referer.replace(" ", "%20") for referer in referers)
-        # Python 2, PHP and Java escape "~", today's quote_plus does not.
-        parts.append("rf=" + quote_plus(joined).replace("~", "%7E"))
+        parts.append(f"rf={quote(joined)}")
     return base64.urlsafe_b64encode(zlib.compress("&".join(parts).encode())).decode()
 
 
@@ -393,8 +402,8 @@ def _check_public(token: URLToken) -> None:
             expected.append("cc")
         if token.seclevel & (SecLevel.REFERER | SecLevel.REFERER_STRICT):
             expected.append("rf")
-    names = [name for name, _ in parse_qsl(token.public_text, keep_blank_values=True)]
-    if names != expected:
+    pairs = parse_qsl(token.public_text, keep_blank_values=True)
+    if [name for name, _ in pairs] != expected or not all(value for _, value in pairs):
         raise URLRefused("malformed")
 
 
@@ -425,6 +434,7 @@ def gen_drm_token(
         max_replay: How often the token may be used; 0 for no limit.
         encode: False gives the JSON text instead of its base64url form.
     """
+    api_key = Secret.of(api_key)
     claims: dict[str, Any] = {
         "user_id": user_id,
         "media_id": media_id,

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote_plus
 
 from .assets import PROTOCOLS, extension_of, is_adaptive, is_thumbnail
 from .exceptions import InvalidParameter
@@ -25,7 +26,9 @@ from .exceptions import InvalidParameter
 _ID = r"[0-9a-f]{24}"
 _ASSET = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
 _VERSION = r"(?:-(?P<version>0|[1-9][0-9]{0,17}))?"
+_STILL = r"jpeg_thumbnail_[a-z]+"
 _EXTENSION = r"[a-z0-9]{1,10}"
+_VERSIONS = range(10**18)
 
 _PAGE = re.compile(rf"(?P<kind>embed|player/embed|player/swf)/(?P<user>{_ID})/(?P<media>{_ID})")
 _QTREF = re.compile(rf"(?P<kind>stream)/(?P<user>{_ID})/(?P<media>{_ID})\.mov")
@@ -35,7 +38,7 @@ _STREAM = re.compile(
 )
 # Clients of 2011 wrote their expiry in front of the version.
 _THUMBNAIL = re.compile(
-    rf"(?P<user>{_ID})/(?P<media>{_ID})/(?P<asset_name>jpeg_thumbnail_[a-z]+)"
+    rf"(?P<user>{_ID})/(?P<media>{_ID})/(?P<asset_name>{_STILL})"
     rf"(?:-(?P<expires>[1-9][0-9]{{9}})(?=-))?{_VERSION}\.jpeg"
 )
 _FILE = re.compile(rf"files/(?P<id>[0-9a-f]{{32}})(?:\.(?P<extension>{_EXTENSION}))?")
@@ -156,14 +159,17 @@ def stream_address(
         extension: In place of the one that the asset's name implies.
 
     Raises:
-        InvalidParameter: the id, the asset's name, the protocol or the version is not valid, or an
-            adaptive asset has no protocol.
+        InvalidParameter: the id, the asset's name, the protocol, the version or the extension is
+            not valid, or an adaptive asset has no protocol.
     """
     check_id(media)
-    if not re.fullmatch(_ASSET, asset_name):
+    name = str(asset_name)
+    if not re.fullmatch(_STILL if is_thumbnail(name) else _ASSET, name):
         raise InvalidParameter(f"{asset_name!r} is not the name of an asset.")
-    if version and (not isinstance(version, int) or version < 0):
+    if version and (type(version) is not int or version not in _VERSIONS):
         raise InvalidParameter(f"version must be a positive whole number, got {version!r}.")
+    if extension and not re.fullmatch(_EXTENSION, extension):
+        raise InvalidParameter(f"{extension!r} is not a file name extension.")
     if is_thumbnail(asset_name):
         return Thumbnail(user=user, media=media, asset_name=asset_name, version=version or None)
     if protocol and protocol not in PROTOCOLS:
@@ -178,6 +184,11 @@ def stream_address(
         version=version or None,
         protocol=protocol or "",
     )
+
+
+def quote(text: str) -> str:
+    """Return *text* as the SDKs write it into a query: Python 2, PHP and Java escape "~"."""
+    return quote_plus(text).replace("~", "%7E")
 
 
 def _suffix(version: int | None) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+_WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?|([^:]*):[0-9]{1,5}", re.ASCII)
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -22,10 +25,8 @@ def parse_address(text: str) -> Address | None:
     (``::ffff:192.0.2.1``) becomes IPv4, so that one viewer has one address.
     """
     text = text.strip()
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
+    if match := _WITH_PORT.fullmatch(text):
+        text = match[1] or match[2] or ""
     try:
         address = ip_address(text)
     except ValueError:

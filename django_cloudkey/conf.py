@@ -1,0 +1,98 @@
+"""
+The setting ``CLOUDKEYS``: alias → account on a cloud, shaped like ``CACHES``.
+
+Read on access. Wrong values are system checks (:mod:`.checks`); a call through an alias that is
+missing or incomplete raises ImproperlyConfigured and names the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from .protocol.seclevel import SecLevel, parse_seclevel
+from .protocol.secret import Secret
+from .protocol.viewer import Network, parse_networks
+
+NAME = "CLOUDKEYS"
+DEFAULT_ALIAS = "default"
+REQUIRED = ("USER_ID", "API_KEY", "BASE_URL")
+KEYS = {*REQUIRED, "CDN_URL", "STATIC_URL", "TIMEOUT", "PROXY", "SECLEVEL", "TRUSTED_PROXIES"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """One alias of ``CLOUDKEYS``."""
+
+    user_id: str
+    """``USER_ID``: id of the account, 24 hexadecimal characters. Required."""
+    api_key: Secret
+    """``API_KEY``: its key. Required."""
+    base_url: str
+    """``BASE_URL``: address of the cloud. Required."""
+    cdn_url: str | None = None
+    """``CDN_URL``: address of its streams; ``BASE_URL`` by default."""
+    static_url: str | None = None
+    """``STATIC_URL``: address of its thumbnails; ``CDN_URL`` by default."""
+    timeout: float = 60
+    """``TIMEOUT``: seconds that a call may take."""
+    proxy: str | None = None
+    """``PROXY``: address of an HTTP proxy."""
+    seclevel: SecLevel = SecLevel.NONE
+    """``SECLEVEL``: level of the addresses that template tags sign, such as ``"ip|useragent"``."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """``TRUSTED_PROXIES``: addresses or networks whose ``X-Forwarded-For`` is believed."""
+
+
+def aliases() -> dict[str, dict[str, Any]]:
+    """Return the setting as it is."""
+    return getattr(settings, NAME, {})
+
+
+def account_settings(alias: str) -> AccountSettings:
+    """
+    Return the checked settings of *alias*.
+
+    Raises:
+        ImproperlyConfigured: there is no such alias, or a key is missing, unknown or wrong.
+    """
+    found = _read(alias)
+    if isinstance(found, str):
+        # Raised here, where no variable of a debug page holds the key.
+        raise ImproperlyConfigured(found)
+    return found
+
+
+def _read(alias: str) -> AccountSettings | str:
+    """Return the settings of *alias*, or a sentence about what is wrong with them."""
+    where = f'{NAME}["{alias}"]'
+    given = aliases().get(alias)
+    if given is None:
+        return f"{where} is not configured."
+    for key in REQUIRED:
+        if not given.get(key):
+            return f'{where}["{key}"] is missing.'
+    unknown = sorted(set(given) - KEYS)
+    if unknown:
+        return f"{where} has an unknown key {unknown[0]!r}."
+    if not str(given["BASE_URL"]).startswith(("http://", "https://")):
+        return (
+            f'{where}["BASE_URL"] must start with http:// or https://, got {given["BASE_URL"]!r}.'
+        )
+    try:
+        return AccountSettings(
+            user_id=given["USER_ID"],
+            api_key=Secret(given["API_KEY"]),
+            base_url=given["BASE_URL"],
+            cdn_url=given.get("CDN_URL"),
+            static_url=given.get("STATIC_URL"),
+            timeout=float(given.get("TIMEOUT", 60)),
+            proxy=given.get("PROXY"),
+            seclevel=parse_seclevel(given.get("SECLEVEL")),
+            trusted_proxies=parse_networks(given.get("TRUSTED_PROXIES", ())),
+        )
+    except (TypeError, ValueError) as error:
+        return f"{where}: {error}"

@@ -1,0 +1,65 @@
+"""
+The configured clients: ``cloudkeys["archive"]`` for an alias, ``cloudkey`` for the default one.
+
+A client is made when it is first used, shared by all threads, and forgotten when the setting
+changes. Making one opens no connection.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from django.utils.connection import ConnectionProxy
+
+from .client import CloudKey
+from .client.transport import Timeout
+from .conf import DEFAULT_ALIAS, AccountSettings, account_settings, aliases
+
+
+class CloudKeys:
+    """The clients of every alias in ``CLOUDKEYS``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[str, tuple[AccountSettings, CloudKey]] = {}
+
+    def __getitem__(self, alias: str) -> CloudKey:
+        """Return the client of *alias*; raises ImproperlyConfigured when it cannot be made."""
+        return self._make(alias)[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(aliases())
+
+    def settings(self, alias: str) -> AccountSettings:
+        """Return the settings that the client of *alias* was made from."""
+        return self._make(alias)[0]
+
+    def forget(self) -> None:
+        """Make new clients from now on."""
+        with self._lock:
+            self._made.clear()
+
+    def _make(self, alias: str) -> tuple[AccountSettings, CloudKey]:
+        made = self._made.get(alias)
+        if made is None:
+            with self._lock:
+                made = self._made.setdefault(alias, _new(account_settings(alias)))
+        return made
+
+
+def _new(account: AccountSettings) -> tuple[AccountSettings, CloudKey]:
+    client = CloudKey(
+        account.user_id,
+        account.api_key,
+        account.base_url,
+        cdn_url=account.cdn_url,
+        static_url=account.static_url,
+        timeout=Timeout(read=min(30, account.timeout), total=account.timeout),
+        proxy=account.proxy,
+    )
+    return account, client
+
+
+cloudkeys = CloudKeys()
+cloudkey: CloudKey = ConnectionProxy(cloudkeys, DEFAULT_ALIAS)  # type: ignore[assignment,arg-type]

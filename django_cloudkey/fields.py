@@ -1,0 +1,238 @@
+"""
+``MediaField``: a column that holds the id of a media.
+
+As with Django's ``FileField`` there are three parts: the column (:class:`MediaField`), the value
+that a model instance shows (:class:`FieldMedia`), and the rules of assignment between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core import checks
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.files import File
+from django.db import models
+from django.db.models.query_utils import DeferredAttribute
+from django.utils.translation import gettext_lazy as _
+
+from .client import CloudKey
+from .conf import DEFAULT_ALIAS
+from .connection import cloudkeys
+from .forms import MediaFormField
+from .models import Upload
+from .protocol.urls import is_media_id
+from .uploads import DEFAULT_ASSETS, upload_media
+
+
+class FieldMedia:
+    """
+    The value of a :class:`MediaField`: a media id with its addresses and remote methods.
+
+    It is empty (falsy) without an id, equal to its id, and prints as its id. Addresses are computed
+    here; only methods that say so ask the cloud.
+    """
+
+    def __init__(self, field: MediaField, value: object) -> None:
+        self.field = field
+        self.file = value if isinstance(value, File) else None
+        """A file that the next ``save()`` uploads."""
+        self.id = "" if self.file is not None else str(value or "")
+
+    @property
+    def client(self) -> CloudKey:
+        return cloudkeys[self.field.account]
+
+    def __str__(self) -> str:
+        return self.id
+
+    def __repr__(self) -> str:
+        return f"<FieldMedia {self.id or 'empty'}>"
+
+    def __bool__(self) -> bool:
+        return bool(self.id) or self.file is not None
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, FieldMedia):
+            return self.id == other.id and self.file is other.file
+        if self.file is None and (other is None or isinstance(other, str)):
+            return self.id == (other or "")
+        return False
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def embed_url(self, **restrictions: Any) -> str:
+        """Return the signed address of the player; see :meth:`.Media.get_embed_url`."""
+        return self.client.media.get_embed_url(self.id, **restrictions)
+
+    def stream_url(self, **options: Any) -> str:
+        """Return the signed address of an asset; see :meth:`.Media.get_stream_url`."""
+        return self.client.media.get_stream_url(self.id, **options)
+
+    def thumbnail_url(self, asset_name: str = "jpeg_thumbnail_medium", **restrictions: Any) -> str:
+        """Return the signed address of a still; see :meth:`.Media.get_thumbnail_url`."""
+        return self.client.media.get_thumbnail_url(self.id, asset_name, **restrictions)
+
+    def info(self, fields: Sequence[str] | None = None) -> dict[str, Any]:
+        """Ask the cloud for the media's fields."""
+        return dict(self.client.media.info(id=self.id, fields=fields))
+
+    info.alters_data = True  # type: ignore[attr-defined]
+
+    def assets(self) -> dict[str, Any]:
+        """Ask the cloud for the media's assets, by name."""
+        return dict(self.client.media.get_assets(id=self.id))
+
+    assets.alters_data = True  # type: ignore[attr-defined]
+
+    def delete(self) -> None:
+        """Delete the media on the cloud; the column keeps its id until it is saved empty."""
+        self.client.media.delete(id=self.id)
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+
+
+class MediaDescriptor(DeferredAttribute):
+    """Shows what was loaded or assigned (an id, a file, nothing) as a :class:`FieldMedia`."""
+
+    field: MediaField
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        if instance is None:
+            return self
+        value = super().__get__(instance, cls)
+        return value if hasattr(value, "resolve_expression") else FieldMedia(self.field, value)
+
+    def __set__(self, instance: Any, value: object) -> None:
+        if isinstance(value, FieldMedia):
+            value = value.file or value.id
+        instance.__dict__[self.field.attname] = value
+
+
+class MediaField(models.CharField):  # type: ignore[type-arg]
+    """
+    A column of 24 characters for the id of a media.
+
+    A file that is assigned in code is uploaded by ``save()``, as ``FileField`` does with a remote
+    storage. An id, and what a form hands over, is only stored: saving it asks no network.
+
+    Args:
+        account: Alias in ``CLOUDKEYS``.
+        assets: Names of the assets that are made of what is uploaded through this field.
+        source_field: Name of a ``FileField`` of the same model that holds the original, for the
+            admin action that uploads it.
+    """
+
+    description = _("Media on a video cloud")
+    descriptor_class = MediaDescriptor
+
+    def __init__(
+        self,
+        *args: Any,
+        account: str = DEFAULT_ALIAS,
+        assets: Sequence[str] = DEFAULT_ASSETS,
+        source_field: str = "",
+        **kwargs: Any,
+    ) -> None:
+        self.account = account
+        self.assets = tuple(assets)
+        self.source_field = source_field
+        kwargs.setdefault("max_length", 24)
+        if not kwargs.get("unique"):
+            kwargs.setdefault("db_index", True)
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        if kwargs.get("max_length") == 24:
+            del kwargs["max_length"]
+        # Like every option that changes no column, these stay out of migrations.
+        if not self.db_index and not self.unique:  # type: ignore[attr-defined]
+            kwargs["db_index"] = False
+        else:
+            kwargs.pop("db_index", None)
+        return name, path, args, kwargs
+
+    @property
+    def label(self) -> str:
+        """``app_label.model.field``, by which forms and uploads know the field."""
+        return f"{self.model._meta.label_lower}.{self.name}"
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        return [*super().check(**kwargs), *self._check_source_field()]
+
+    def _check_source_field(self) -> list[checks.CheckMessage]:
+        if not self.source_field:
+            return []
+        try:
+            field = self.model._meta.get_field(self.source_field)
+        except FieldDoesNotExist:
+            field = None
+        if isinstance(field, models.FileField):
+            return []
+        text = f"source_field={self.source_field!r} is not a FileField of {self.model.__name__}."
+        return [checks.Error(text, obj=self, id="cloudkey.E010")]
+
+    def to_python(self, value: Any) -> Any:
+        return value if isinstance(value, FieldMedia | File) else super().to_python(value)
+
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        media = value if isinstance(value, FieldMedia) else FieldMedia(self, value)
+        if media.file is not None:
+            return
+        super().validate(media.id or ("" if value is not None else None), model_instance)
+        if media.id and not is_media_id(media.id):
+            text = _("A media id is 24 characters of 0-9 and a-f.")
+            raise ValidationError(text, code="invalid")
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators(str(value or ""))
+
+    def get_prep_value(self, value: Any) -> str | None:
+        if isinstance(value, FieldMedia):
+            # Of an empty row, in the search for its double: '' equals no NULL, as it must.
+            return value.id
+        value = str(value or "")
+        return value if value or not self.null else None
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        if isinstance(value, FieldMedia):
+            value = value.id
+        return super().get_db_prep_save(value, connection)
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        media = getattr(model_instance, self.attname)
+        if not isinstance(media, FieldMedia):
+            return media  # an expression, which the database works out
+        if media.file is not None:
+            id_ = upload_media(media.file, account=self.account, assets=self.assets)
+            setattr(model_instance, self.attname, id_)
+            return id_
+        if model_instance.__dict__.pop(self._claim_mark, None) == media.id:
+            Upload.objects.filter(media=media.id).update(claimed=True)
+        return media.id
+
+    def save_form_data(self, instance: models.Model, data: Any) -> None:
+        setattr(instance, self.attname, data or "")
+        instance.__dict__[self._claim_mark] = str(data or "") or None
+
+    @property
+    def _claim_mark(self) -> str:
+        return f"_{self.name}_from_form"
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return str(self.value_from_object(obj))
+
+    def formfield(self, **kwargs: Any) -> Any:
+        options: dict[str, Any] = {
+            "form_class": MediaFormField,
+            "label_name": self.label,
+            "account": self.account,
+            "max_length": None,
+        }
+        return models.Field.formfield(self, **{**options, **kwargs})

@@ -1,0 +1,159 @@
+"""The form field and its widget: a file goes to the cloud, and its id into the form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+from .conf import DEFAULT_ALIAS
+from .references import BadReference, Reference, is_reference, read
+
+
+class MediaInput(forms.Widget):
+    """
+    Chooses a file, uploads it with progress, and shows the state of the media.
+
+    The hidden input carries a signed reference. Without JavaScript, or without this app's URLs, it
+    is a file input, and the site sends the file on when the form is saved.
+    """
+
+    template_name = "django_cloudkey/media_input.html"
+    needs_multipart_form = True
+    field_label = ""
+    """``app_label.model.field``."""
+    user = ""
+    """Primary key of the user who may use what the form was given."""
+
+    class Media:
+        css = {"all": ["django_cloudkey/media_input.css"]}
+        js = [forms.Script("django_cloudkey/media_input.js", type="module")]
+
+    def format_value(self, value: Any) -> str:
+        """Return the reference that the hidden input carries."""
+        text = str(value or "")
+        if not text:
+            return ""
+        if isinstance(value, str):
+            # From a browser (a bound form, the query of an admin page): signing it would let its
+            # author name any media.
+            return text if is_reference(text) else ""
+        return Reference(media=text, field=self.field_label, user=self.user).sign()
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        context["widget"] |= {
+            "file_name": self._file_name(name),
+            "clear_name": self._clear_name(name),
+            "field": self.field_label,
+            "urls": _endpoints(),
+        }
+        return context
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        if data.get(self._clear_name(name)) and not self.is_required:
+            return ""
+        return files.get(self._file_name(name)) or data.get(name, "")
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        names = (name, self._clear_name(name))
+        return self._file_name(name) not in files and not any(each in data for each in names)
+
+    def use_required_attribute(self, initial: Any) -> bool:
+        """A file has to be chosen only where there is no media yet."""
+        return super().use_required_attribute(initial) and not initial
+
+    def id_for_label(self, id_: str) -> str:
+        return f"{id_}_file" if id_ else id_
+
+    @staticmethod
+    def _file_name(name: str) -> str:
+        return f"{name}-file"
+
+    @staticmethod
+    def _clear_name(name: str) -> str:
+        return f"{name}-clear"
+
+
+def _endpoints() -> dict[str, str]:
+    """Return the addresses of this app's views; empty when the project does not include them."""
+    try:
+        return {name: reverse(f"django_cloudkey:{name}") for name in ("ticket", "finish", "status")}
+    except NoReverseMatch:
+        return {}
+
+
+class MediaFormField(forms.Field):
+    """
+    A media id, a file to upload, or nothing.
+
+    Args:
+        label_name: ``app_label.model.field``; references of other fields are refused.
+        account: Alias in ``CLOUDKEYS``.
+    """
+
+    widget = MediaInput
+    default_error_messages = {
+        "invalid": _("This upload does not belong to this form. Please upload the file again."),
+        "empty": _("The file is empty."),
+    }
+
+    def __init__(
+        self,
+        *,
+        label_name: str = "",
+        account: str = DEFAULT_ALIAS,
+        user: str = "",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("max_length", None)
+        widget = kwargs.get("widget")
+        if isinstance(widget, type) and issubclass(widget, forms.TextInput):
+            del kwargs["widget"]  # the admin asks for its text input for every kind of CharField
+        self.label_name = label_name
+        self.account = account
+        self.user = user
+        super().__init__(**kwargs)
+
+    def bind_user(self, user: str) -> None:
+        """Accept only what was uploaded by the user with this primary key."""
+        self.user = user
+        self.widget.user = user
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        widget.field_label = self.label_name  # type: ignore[attr-defined]
+        widget.user = self.user  # type: ignore[attr-defined]
+        return {}
+
+    def to_python(self, value: Any) -> Any:
+        """Return the media id that a reference names, or the file itself."""
+        if isinstance(value, UploadedFile):
+            if not value.size:
+                raise ValidationError(self.error_messages["empty"], code="empty")
+            return value
+        if not value:
+            return ""
+        try:
+            reference = read(str(value))
+        except BadReference as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+        if reference.field != self.label_name or reference.user not in ("", self.user):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return reference.media
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Show again a reference that was sent; in place of a file or a forgery, what was there."""
+        return data if not data or is_reference(data) else initial
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        if isinstance(data, UploadedFile):
+            return True
+        try:
+            media = read(str(data)).media if data else ""
+        except BadReference:
+            return True
+        return media != str(initial or "")

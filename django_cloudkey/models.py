@@ -1,0 +1,47 @@
+"""What the site remembers of uploads, so that none is lost between the browser and a form."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+def new_ticket() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class Upload(models.Model):
+    """Who sends which file for which field, which media it became, and whether a form took it."""
+
+    ticket = models.CharField(max_length=32, unique=True, default=new_ticket, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("owner"),
+    )
+    field = models.CharField(_("field"), max_length=200)
+    """``app_label.model.field``."""
+    account = models.CharField(_("account"), max_length=64)
+    """Alias in ``CLOUDKEYS``."""
+    name = models.CharField(_("file name"), max_length=255)
+    size = models.BigIntegerField(_("size"))
+    """Bytes."""
+    media = models.CharField(_("media"), max_length=24, blank=True, db_index=True)
+    claimed = models.BooleanField(_("claimed"), default=False)
+    """A saved row holds the media."""
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("upload")
+        verbose_name_plural = _("uploads")
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,483 @@
+// The upload widget: a file goes from here to the cloud, its reference into the form.
+//
+// Without this script the widget is a file input, and the site sends the file on.
+
+import { ask, fetchStates, formatPercent, isUnsettled, poll, SiteFailed } from "./media_states.js";
+import { uploadFile, UploadFailed } from "./upload_transport.js";
+
+const language = document.documentElement.lang || undefined;
+const TOO_LARGE = 413; // HTTP status
+const inputs = new Set();
+
+class MediaInput {
+  constructor(root) {
+    this.root = root;
+    this.hidden = root.querySelector("input[type=hidden]");
+    this.file = root.querySelector("input[type=file]");
+    this.clear = root.querySelector(".cloudkey-input__clear input");
+    this.initial = this.hidden.value;
+    this.isRequired = this.file.required;
+    this.name = ""; // of the file that was uploaded here
+    this.media = null; // what the cloud said of it last
+    this.failed = null; // { file, sent }: what "try again" goes on with
+    this.abort = null; // ends the running upload
+    this.stopPolling = () => {};
+
+    this.file.removeAttribute("name"); // the file is not to be sent with the form as well
+    if (!this.file.labels.length) this.file.ariaLabel = this.text("Choose"); // tabular inlines have none
+    this.find("note")?.remove();
+    root.dataset.enhanced = "";
+    this.listen();
+    this.restore();
+  }
+
+  get isBusy() {
+    return this.abort !== null;
+  }
+
+  get isDisabled() {
+    return this.file.matches(":disabled");
+  }
+
+  find(part) {
+    return this.root.querySelector(`.cloudkey-input__${part}`);
+  }
+
+  action(name) {
+    return this.root.querySelector(`[data-action=${name}]`);
+  }
+
+  /** Return a text of the template with its {placeholders} filled. */
+  text(name, values = {}) {
+    return this.root.dataset[`text${name}`].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  }
+
+  listen() {
+    const area = this.find("area");
+    this.file.addEventListener("change", () => {
+      this.take([...this.file.files]);
+      this.file.value = ""; // so that the same file can be chosen again
+    });
+    area.addEventListener("dragover", (event) => {
+      if (!carriesFiles(event) || this.isBusy || this.isDisabled) return;
+      event.preventDefault();
+      this.root.dataset.dragging = "";
+    });
+    area.addEventListener("dragleave", (event) => {
+      if (!area.contains(event.relatedTarget)) delete this.root.dataset.dragging;
+    });
+    area.addEventListener("drop", (event) => {
+      delete this.root.dataset.dragging;
+      if (!carriesFiles(event) || this.isBusy || this.isDisabled) return;
+      event.preventDefault();
+      this.take([...event.dataTransfer.files]);
+    });
+    this.action("retry").addEventListener("click", () => this.upload(this.failed.file, this.failed.sent));
+    this.action("cancel").addEventListener("click", () => {
+      if (this.isBusy) this.abort.abort();
+      else this.restore(); // leave a failure behind
+    });
+    this.action("undo").addEventListener("click", () => {
+      this.hidden.value = this.initial;
+      this.name = "";
+      this.media = null;
+      this.restore();
+    });
+    this.action("close").addEventListener("click", () => this.restore());
+    this.find("play").addEventListener("click", (event) => this.play(event));
+    this.find("play").querySelector("img").addEventListener("error", (event) => {
+      event.target.hidden = true;
+    });
+    this.clear?.addEventListener("change", () => this.restore());
+  }
+
+  // Uploading
+
+  take(files) {
+    if (!files.length || this.isBusy) return;
+    const [file] = files;
+    const { name } = file;
+    if (files.length > 1) this.refuse(this.text("OneFile"));
+    else if (/^(image|audio|text|font)\//.test(file.type)) this.refuse(this.text("NotAVideo", { name }));
+    else if (!file.size) this.refuse(this.text("EmptyFile", { name }));
+    else this.upload(file);
+  }
+
+  refuse(message) {
+    this.restore();
+    this.find("error").textContent = message;
+  }
+
+  /** Send the file and make it the form's value. `sent` is what is over when the bytes are there already. */
+  async upload(file, sent = null) {
+    this.abort = new AbortController();
+    const { signal } = this.abort;
+    const { form } = this.hidden; // a row may be removed meanwhile
+    this.stopPolling();
+    try {
+      if (!sent) {
+        this.showUpload(file, this.text("Starting"));
+        this.announce(`${file.name}: ${this.text("Starting")}`);
+        const { ticket, url } = await this.post("ticket", { field: this.root.dataset.field, name: file.name, size: file.size }, signal);
+        const answer = await uploadFile(url, file, { onProgress: this.meter(file), signal });
+        sent = { ticket, url: answer.url };
+      }
+      this.showUpload(file, this.text("Storing"));
+      const { reference } = await this.post("finish", sent, signal);
+      this.abort = null;
+      this.accept(file, reference);
+      sendHeldForm(form);
+    } catch (error) {
+      this.abort = null;
+      this.giveUp(error, file, sent);
+      if (dropHeldForm(form)) this.root.scrollIntoView({ block: "center" });
+    }
+  }
+
+  async post(what, values, signal) {
+    const body = new FormData();
+    for (const [name, value] of Object.entries(values)) body.append(name, value);
+    const token = (this.hidden.form ?? document).querySelector("[name=csrfmiddlewaretoken]")?.value;
+    const headers = { "X-CSRFToken": token ?? "" };
+    return ask(this.root.dataset[`${what}Url`], { method: "POST", body, headers, signal });
+  }
+
+  accept(file, reference) {
+    this.hidden.value = reference;
+    this.hidden.dispatchEvent(new Event("change", { bubbles: true }));
+    this.name = file.name;
+    if (this.clear) this.clear.checked = false;
+    this.media = { state: "processing", label: this.text("Uploaded"), isNew: true };
+    this.restore();
+    this.announce(`${file.name}: ${this.media.label}`);
+  }
+
+  giveUp(error, file, sent) {
+    if (!this.root.isConnected) return;
+    if (error.name === "AbortError") {
+      this.restore();
+      this.announce(this.text("Cancelled"));
+      return;
+    }
+    this.failed = { file, sent };
+    const actions = ["choose", "cancel"];
+    if (error.status !== TOO_LARGE) actions.push("retry");
+    this.show({ title: file.name, error: this.explain(error, file), choose: "Another", actions });
+  }
+
+  /** Return in plain words why an upload failed. */
+  explain(error, file) {
+    const { status, message } = error;
+    if (error instanceof SiteFailed) {
+      if (message) return message;
+      if (!status) return this.text("Connection");
+      return error.isFinal ? this.text("NotAllowed") : this.text("Site", { status });
+    }
+    if (!(error instanceof UploadFailed)) throw error;
+    if (!status) return this.text("Connection");
+    if (status === TOO_LARGE) return this.text("TooLarge", { size: formatSize(file.size) });
+    return message || this.text("Refused", { status });
+  }
+
+  /** Return a function that shows how far the upload is. */
+  meter(file) {
+    const samples = []; // [time in seconds, bytes sent] of the last seconds
+    let shownAt = -Infinity;
+    let announced = 0;
+    return (sent, size) => {
+      const now = performance.now() / 1000;
+      samples.push([now, sent]);
+      while (now - samples[0][0] > 10) samples.shift();
+      const percent = Math.floor((sent / size) * 100);
+      this.root.querySelector("progress").value = percent;
+      if (percent >= announced + 25) {
+        announced = percent;
+        this.announce(formatPercent(percent));
+      }
+      if (sent === size) {
+        this.showUpload(file, this.text("Storing"));
+      } else if (now - shownAt > 0.5) {
+        shownAt = now;
+        this.showUpload(file, this.progressText(percent, sent, size, samples), percent);
+      }
+    };
+  }
+
+  progressText(percent, sent, size, samples) {
+    const text = this.text("Sending", {
+      percent: formatPercent(percent),
+      sent: formatSize(sent),
+      size: formatSize(size),
+    });
+    const [[start, before], [end, after]] = [samples[0], samples.at(-1)];
+    if (end - start < 1.5 || after === before) return text;
+    const seconds = ((size - sent) * (end - start)) / (after - before);
+    return `${text} · ${this.text("Left", { time: formatDuration(seconds) })}`;
+  }
+
+  // Showing
+
+  /** Show one view: exactly the parts that are named, nothing else. */
+  show({ picture = null, prompt = false, title = "", badge = null, detail = "", progress = null, error = "", choose = "Replace", actions = [], clear = false, isRemoved = false }) {
+    const focused = document.activeElement;
+    this.find("picture").hidden = picture === null;
+    if (picture !== null) this.showPicture(picture);
+    this.find("prompt").hidden = !prompt;
+    this.find("title").hidden = !title;
+    this.find("title").firstElementChild.textContent = title;
+    this.find("state").hidden = !badge && !detail;
+    this.root.querySelector(".cloudkey-badge").textContent = badge?.label ?? "";
+    this.root.querySelector(".cloudkey-badge").hidden = !badge;
+    this.find("state").className = `cloudkey-input__state is-${badge?.state}`;
+    this.find("detail").textContent = detail;
+    this.showProgress(progress);
+    if (this.find("error").textContent !== error) this.find("error").textContent = error;
+    const button = this.file.nextElementSibling;
+    button.hidden = false;
+    button.textContent = this.text(choose);
+    this.find("choose").hidden = !actions.includes("choose") || this.isDisabled;
+    for (const name of ["retry", "cancel", "undo", "close"]) this.action(name).hidden = !actions.includes(name);
+    if (this.clear) this.clear.parentElement.hidden = !clear;
+    this.root.toggleAttribute("data-empty", prompt);
+    this.root.toggleAttribute("data-removed", isRemoved);
+    if (this.root.contains(focused) && !isVisible(focused)) this.focus();
+  }
+
+  showProgress(progress) {
+    const bar = this.root.querySelector("progress");
+    bar.hidden = progress === null;
+    if (progress === null) return;
+    bar.ariaLabel = progress.label;
+    if (progress.percent) bar.value = progress.percent;
+    else bar.removeAttribute("value");
+  }
+
+  showPicture({ thumbnail, embed }) {
+    const play = this.find("play");
+    const image = play.querySelector("img");
+    this.root.querySelector("iframe")?.remove();
+    delete this.root.dataset.playing;
+    play.hidden = !embed;
+    if (embed) play.href = embed;
+    image.hidden = !thumbnail;
+    if (thumbnail && image.src !== thumbnail) image.src = thumbnail;
+  }
+
+  showUpload(file, detail, percent = 0) {
+    const progress = { label: this.text("Progress", { name: file.name }), percent };
+    this.show({ picture: {}, title: file.name, detail, progress, actions: ["cancel"] });
+  }
+
+  /** Show what the form holds: nothing, or a media in the state that is known of it. */
+  restore() {
+    this.failed = null;
+    this.file.required = this.isRequired && !this.hidden.value;
+    if (this.hidden.value) {
+      this.showMedia();
+      this.watch();
+    } else {
+      this.media = null;
+      this.stopPolling();
+      this.show({ prompt: true, choose: "Choose", actions: ["choose"] });
+    }
+  }
+
+  showMedia() {
+    const isChanged = this.hidden.value !== this.initial;
+    const isRemoved = this.clear?.checked ?? false;
+    const { state, label, progress, reason, thumbnail, embed, isNew } = this.media ?? {};
+    const view = {
+      picture: { thumbnail, embed },
+      title: this.name || this.text("Current"),
+      actions: isChanged ? ["choose", "undo"] : ["choose"],
+      clear: !isChanged,
+      isRemoved,
+    };
+    if (isRemoved) view.detail = this.text("Removed");
+    else if (!state) view.detail = this.text("Asking");
+    else if (state === "unknown" || state === "untold") view.detail = label;
+    else view.badge = { state, label: progress ? `${label} ${formatPercent(progress)}` : label };
+    if (state === "processing" && !isRemoved) {
+      view.progress = { label: this.text("Preparing"), percent: progress };
+      view.detail = isChanged || isNew ? this.text("Patience") : "";
+    }
+    if (state === "error" && !isRemoved) view.error = reason;
+    this.show(view);
+  }
+
+  /** Ask for the state of the form's media until it is ready or failed. */
+  watch() {
+    this.stopPolling();
+    const reference = this.hidden.value;
+    const isCurrent = () => this.root.isConnected && this.hidden.value === reference && !this.isBusy;
+    this.stopPolling = poll(
+      async () => {
+        const media = await this.look(reference);
+        if (!isCurrent()) return false;
+        const before = this.media?.state;
+        this.media = media;
+        if (this.failed === null && !("playing" in this.root.dataset)) this.showMedia();
+        if (before === "processing" && !isUnsettled(media)) this.announce(media.label);
+        return isUnsettled(media);
+      },
+      (elapsed) => (elapsed < 60 ? 2 : 5),
+    );
+  }
+
+  async look(reference) {
+    try {
+      return (await fetchStates(this.root.dataset.statusUrl, [reference]))[0];
+    } catch (error) {
+      if (error.isFinal) return { state: "untold", label: this.text("Untold") };
+      return { state: "unknown", label: this.explain(error) };
+    }
+  }
+
+  play(event) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own is wanted
+    event.preventDefault();
+    const frame = document.createElement("iframe");
+    frame.src = `${this.media.embed}${this.media.embed.includes("?") ? "&" : "?"}autoplay=1`;
+    frame.title = this.text("Preview");
+    frame.allow = "autoplay; picture-in-picture";
+    frame.allowFullscreen = true;
+    this.root.dataset.playing = "";
+    this.find("play").hidden = true;
+    this.find("picture").append(frame);
+    this.action("close").hidden = false;
+    frame.focus();
+  }
+
+  announce(text) {
+    this.root.querySelector("[role=status]").textContent = text;
+  }
+
+  /** Put the focus on the first thing that can be done here. */
+  focus() {
+    [...this.find("actions").querySelectorAll("button, input")].find(isVisible)?.focus();
+  }
+
+  dispose() {
+    this.abort?.abort();
+    this.stopPolling();
+    inputs.delete(this);
+  }
+}
+
+// Words
+
+function formatSize(bytes) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  const value = bytes / 1000 ** power;
+  const options = { maximumFractionDigits: value < 10 && power ? 1 : 0 };
+  return formatUnit(value, units[power], options);
+}
+
+/** Return seconds as one would say them: 5 seconds, 3 minutes, 2 hours 10 minutes. */
+function formatDuration(seconds) {
+  if (seconds < 60) return formatUnit(Math.max(5, Math.ceil(seconds / 5) * 5), "second", { unitDisplay: "long" });
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 60) return formatUnit(minutes, "minute", { unitDisplay: "long" });
+  const hours = formatUnit(Math.floor(minutes / 60), "hour", { unitDisplay: "long" });
+  return minutes % 60 ? `${hours} ${formatUnit(minutes % 60, "minute", { unitDisplay: "long" })}` : hours;
+}
+
+function formatUnit(value, unit, options) {
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short", ...options }).format(value);
+}
+
+function isVisible(element) {
+  return element.getClientRects().length > 0;
+}
+
+function carriesFiles(event) {
+  return event.dataTransfer?.types.includes("Files") ?? false;
+}
+
+// The form: it is held back while a file is on its way, and sent when it has arrived
+
+const held = new Map(); // form → { submitter, notice }
+
+document.addEventListener(
+  "submit",
+  (event) => {
+    const form = event.target;
+    const busy = busyInputs(form);
+    if (!busy.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    dropHeldForm(form);
+    held.set(form, { submitter: event.submitter, notice: showNotice(form, event.submitter, busy[0]) });
+  },
+  true,
+);
+
+function busyInputs(form) {
+  return [...inputs].filter((input) => input.isBusy && input.hidden.form === form);
+}
+
+function showNotice(form, submitter, input) {
+  const notice = document.createElement("div");
+  const text = document.createElement("span");
+  const stop = document.createElement("button");
+  notice.className = "cloudkey-waiting";
+  notice.setAttribute("role", "status");
+  stop.type = "button";
+  stop.className = "cloudkey-input__button";
+  stop.textContent = input.text("DoNotSave");
+  stop.addEventListener("click", () => {
+    dropHeldForm(form);
+    submitter?.focus();
+  });
+  notice.append(text, stop);
+  const place = submitter?.closest(".submit-row") ?? submitter;
+  if (place) place.before(notice);
+  else form.append(notice);
+  text.textContent = input.text("Waiting"); // after it is in the page, so that it is announced
+  return notice;
+}
+
+/** Send the form that was held back, if its last file has arrived. */
+function sendHeldForm(form) {
+  const { submitter } = held.get(form) ?? {};
+  if (busyInputs(form).length || !dropHeldForm(form)) return;
+  form.requestSubmit(submitter?.isConnected ? submitter : null);
+}
+
+/** Let the form be as it is; return whether it was held back. */
+function dropHeldForm(form) {
+  held.get(form)?.notice.remove();
+  return held.delete(form);
+}
+
+addEventListener("beforeunload", (event) => {
+  if (![...inputs].some((input) => input.isBusy)) return;
+  event.preventDefault();
+  event.returnValue = true; // what older browsers look at
+});
+
+// A file that misses its place must not replace the page, and with it what was typed.
+for (const type of ["dragover", "drop"]) {
+  addEventListener(type, (event) => {
+    if (!inputs.size || event.defaultPrevented || !carriesFiles(event)) return;
+    if (event.target.closest?.("input[type=file]")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+  });
+}
+
+// Every widget of the page, and those of rows that come and go
+
+function enhance(root) {
+  for (const element of root.querySelectorAll(".cloudkey-input[data-ticket-url]:not([data-enhanced])")) {
+    const isPattern = element.querySelector("input").name.includes("__prefix__");
+    if (!isPattern) inputs.add(new MediaInput(element));
+  }
+}
+
+document.addEventListener("formset:added", (event) => enhance(event.target));
+document.addEventListener("formset:removed", () => {
+  for (const input of inputs) if (!input.root.isConnected) input.dispose();
+});
+enhance(document);
