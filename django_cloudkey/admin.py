@@ -15,19 +15,18 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from .connection import cloudkeys
 from .fields import FieldMedia, MediaField
-from .forms import MediaFormField, _endpoints
+from .forms import MediaFormField, endpoints
 from .protocol.exceptions import RPCException
 from .references import Reference
 from .uploads import upload_media
@@ -58,7 +57,7 @@ class MediaAdminMixin:
         media: FieldMedia = getattr(obj, field.attname)
         if not media.id:
             return self.get_empty_value_display()  # type: ignore[attr-defined, no-any-return]
-        url = _endpoints().get("status")
+        url = endpoints().get("status")
         if not url:
             return media.id  # nobody to ask: the project does not include this app's URLs
         reference = Reference(media=media.id, field=field.label).sign()
@@ -93,23 +92,19 @@ class MediaAdminMixin:
         return actions
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        own = [
-            path("upload-media/", view(self.upload_page), name=self._url_name("page")),
-            path("upload-media/<path:pk>/", view(self.upload_row), name=self._url_name("row")),
-        ]
-        return [*own, *super().get_urls()]  # type: ignore[misc]
+        view = self.admin_site.admin_view(self.upload_row)
+        own = path("upload-media/<path:pk>/", view, name=self._url_name("upload_media"))
+        return [own, *super().get_urls()]  # type: ignore[misc]
 
     def _url_name(self, what: str) -> str:
         options = self.model._meta
-        return f"{options.app_label}_{options.model_name}_upload_media_{what}"
+        return f"{options.app_label}_{options.model_name}_{what}"
 
-    @property
-    def _site(self) -> str:
-        return str(self.admin_site.name)
+    def _reverse(self, what: str, *args: object) -> str:
+        return reverse(f"{self.admin_site.name}:{self._url_name(what)}", args=args)
 
-    def upload_page(self, request: HttpRequest) -> HttpResponse:
-        """Show the rows in ``?pk=…`` and upload them one by one."""
+    def upload_page(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse:
+        """Show the rows of *queryset* on a page that uploads them, one request each."""
         if not self.has_change_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied
         field = self.media_field
@@ -117,29 +112,18 @@ class MediaAdminMixin:
             {
                 "title": str(row),
                 "file": str(getattr(row, field.source_field) or ""),
-                "url": reverse(f"{self._site}:{self._url_name('row')}", args=[row.pk]),
+                "url": self._reverse("upload_media", row.pk),
             }
-            for row in self._selected(request)
+            for row in queryset
         ]
-        options = self.model._meta
         context = {
             **self.admin_site.each_context(request),
             "title": _("Upload to the video cloud"),
-            "opts": options,
+            "opts": self.model._meta,
             "rows": rows,
-            "changelist_url": reverse(
-                f"{self._site}:{options.app_label}_{options.model_name}_changelist"
-            ),
+            "changelist_url": self._reverse("changelist"),
         }
         return render(request, "admin/django_cloudkey/upload_media.html", context)
-
-    def _selected(self, request: HttpRequest) -> list[models.Model]:
-        """Return the rows in ``?pk=…``; what is no key names none."""
-        try:
-            keys = [self.model._meta.pk.to_python(key) for key in request.GET.getlist("pk")]
-        except ValidationError:
-            return []
-        return list(self.get_queryset(request).filter(pk__in=keys))  # type: ignore[attr-defined]
 
     def upload_row(self, request: HttpRequest, pk: str) -> HttpResponse:
         """Upload the local file of one row and answer ``{"state", "label"}``."""
@@ -180,7 +164,5 @@ class MediaAdminMixin:
 def upload_media_action(
     modeladmin: MediaAdminMixin, request: HttpRequest, queryset: models.QuerySet[Any]
 ) -> HttpResponse:
-    """Go to the page that uploads the selected rows, one request each."""
-    keys = list(queryset.values_list("pk", flat=True))
-    page = reverse(f"{modeladmin._site}:{modeladmin._url_name('page')}")
-    return HttpResponseRedirect(f"{page}?{urlencode({'pk': keys}, doseq=True)}")
+    """Show the page that uploads the selected rows."""
+    return modeladmin.upload_page(request, queryset)

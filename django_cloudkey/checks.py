@@ -18,7 +18,7 @@ def check_accounts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """Aliases that no client could be made from."""
     messages: list[CheckMessage] = []
     for alias, given in aliases().items():
-        unknown = sorted(set(given) - KEYS)
+        unknown = sorted(set(given) - KEYS) if isinstance(given, dict) else []
         for key in unknown:
             close = get_close_matches(key, KEYS, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else None

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .protocol.seclevel import SecLevel, parse_seclevel
 from .protocol.secret import Secret
+from .protocol.urls import is_media_id
 from .protocol.viewer import Network, parse_networks
 
 NAME = "CLOUDKEYS"
@@ -47,7 +48,7 @@ class AccountSettings:
     """``TRUSTED_PROXIES``: addresses or networks whose ``X-Forwarded-For`` is believed."""
 
 
-def aliases() -> dict[str, dict[str, Any]]:
+def aliases() -> dict[str, Any]:
     """Return the setting as it is."""
     return getattr(settings, NAME, {})
 
@@ -72,24 +73,31 @@ def _read(alias: str) -> AccountSettings | str:
     given = aliases().get(alias)
     if given is None:
         return f"{where} is not configured."
+    if not isinstance(given, dict):
+        return f"{where} must be a dict."
     for key in REQUIRED:
         if not given.get(key):
             return f'{where}["{key}"] is missing.'
     unknown = sorted(set(given) - KEYS)
     if unknown:
         return f"{where} has an unknown key {unknown[0]!r}."
-    if not str(given["BASE_URL"]).startswith(("http://", "https://")):
-        return (
-            f'{where}["BASE_URL"] must start with http:// or https://, got {given["BASE_URL"]!r}.'
-        )
+    for key in ("BASE_URL", "CDN_URL", "STATIC_URL"):
+        url = given.get(key)
+        if url and not str(url).startswith(("http://", "https://")):
+            return f'{where}["{key}"] must start with http:// or https://, got {url!r}.'
+    if not is_media_id(given["USER_ID"]):
+        return f'{where}["USER_ID"] must be 24 characters of 0-9 and a-f.'
     try:
+        timeout = float(given.get("TIMEOUT", 60))
+        if timeout <= 0:
+            return f'{where}["TIMEOUT"] must be more than 0 seconds, got {timeout}.'
         return AccountSettings(
             user_id=given["USER_ID"],
             api_key=Secret(given["API_KEY"]),
             base_url=given["BASE_URL"],
             cdn_url=given.get("CDN_URL"),
             static_url=given.get("STATIC_URL"),
-            timeout=float(given.get("TIMEOUT", 60)),
+            timeout=timeout,
             proxy=given.get("PROXY"),
             seclevel=parse_seclevel(given.get("SECLEVEL")),
             trusted_proxies=parse_networks(given.get("TRUSTED_PROXIES", ())),

@@ -54,7 +54,8 @@ def _new(account: AccountSettings) -> tuple[AccountSettings, CloudKey]:
         account.api_key,
         account.base_url,
         cdn_url=account.cdn_url,
-        static_url=account.static_url,
+        # Not the historical guess ("cdn." read as "static."), which only old clients rely on.
+        static_url=account.static_url or account.cdn_url or account.base_url,
         timeout=Timeout(read=min(30, account.timeout), total=account.timeout),
         proxy=account.proxy,
     )

@@ -18,7 +18,7 @@ from django.db.models.query_utils import DeferredAttribute
 from django.utils.translation import gettext_lazy as _
 
 from .client import CloudKey
-from .conf import DEFAULT_ALIAS
+from .conf import DEFAULT_ALIAS, NAME, aliases
 from .connection import cloudkeys
 from .forms import MediaFormField
 from .models import Upload
@@ -164,7 +164,14 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         return f"{self.model._meta.label_lower}.{self.name}"
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        return [*super().check(**kwargs), *self._check_source_field()]
+        return [*super().check(**kwargs), *self._check_source_field(), *self._check_account()]
+
+    def _check_account(self) -> list[checks.CheckMessage]:
+        # A site may do without any account, such as one that only runs a cloud's migrations.
+        if self.account in aliases() or not aliases():
+            return []
+        text = f"account={self.account!r} is not an alias in {NAME}."
+        return [checks.Error(text, obj=self, id="cloudkey.E011")]
 
     def _check_source_field(self) -> list[checks.CheckMessage]:
         if not self.source_field:

@@ -50,7 +50,7 @@ class MediaInput(forms.Widget):
             "file_name": self._file_name(name),
             "clear_name": self._clear_name(name),
             "field": self.field_label,
-            "urls": _endpoints(),
+            "urls": endpoints(),
         }
         return context
 
@@ -79,7 +79,7 @@ class MediaInput(forms.Widget):
         return f"{name}-clear"
 
 
-def _endpoints() -> dict[str, str]:
+def endpoints() -> dict[str, str]:
     """Return the addresses of this app's views; empty when the project does not include them."""
     try:
         return {name: reverse(f"django_cloudkey:{name}") for name in ("ticket", "finish", "status")}
@@ -94,6 +94,8 @@ class MediaFormField(forms.Field):
     Args:
         label_name: ``app_label.model.field``; references of other fields are refused.
         account: Alias in ``CLOUDKEYS``.
+        user: Primary key of the only user whose uploads are accepted; the admin names its own. A
+            form that names none takes what any user uploaded for this field.
     """
 
     widget = MediaInput
@@ -141,7 +143,8 @@ class MediaFormField(forms.Field):
             reference = read(str(value))
         except BadReference as error:
             raise ValidationError(self.error_messages["invalid"], code="invalid") from error
-        if reference.field != self.label_name or reference.user not in ("", self.user):
+        is_foreign = self.user and reference.user not in ("", self.user)
+        if reference.field != self.label_name or is_foreign:
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         return reference.media
 

@@ -24,7 +24,7 @@ from .protocol.exceptions import NotFound, RPCException
 from .references import BadReference, Reference, read
 from .uploads import finish_upload, open_upload
 
-MAX_REFERENCES = 100  # that one request for states may name
+MAX_REFERENCES = 20  # that one request for states may name; each is a call to the cloud
 
 
 class BadAnswer(Exception):

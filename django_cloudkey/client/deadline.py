@@ -76,7 +76,7 @@ class _Connection(HTTPConnection):
 
     def send(self, data: Any) -> None:
         if self.sock is not None:
-            pass
+            _limit(self.sock)
         super().send(data)
 
 

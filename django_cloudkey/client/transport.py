@@ -137,7 +137,7 @@ class HTTPTransport:
 
     def _session(self) -> requests.Session:
         # A connection that crossed a fork gives one process the other's answers.
-        if getattr(self._local, "pid", None) is None:
+        if getattr(self._local, "pid", None) != os.getpid():
             self._local.session = _new_session(self._proxy)
             self._local.pid = os.getpid()
         session: requests.Session = self._local.session

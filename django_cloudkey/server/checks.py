@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
-from .conf import KEYS, NAME, cloud
+from .conf import KEYS, NAME, CloudSettings, cloud
 from .router import APP_LABEL
 from .transcoding.errors import ToolMissing
 from .transcoding.tools import find_tools
@@ -27,20 +27,18 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         messages.append(
             Error(f"{NAME} has an unknown key {key!r}.", hint=hint, id="cloudkey_server.E001")
         )
-    try:
-        cloud.base_url  # noqa: B018
-    except ImproperlyConfigured as error:
-        messages.append(Error(str(error), id="cloudkey_server.E002"))
+    # Every property reads one key and says what is wrong with it.
+    for name in [name for name, each in vars(CloudSettings).items() if isinstance(each, property)]:
+        try:
+            getattr(cloud, name)
+        except ImproperlyConfigured as error:
+            wrong = Error(str(error), id="cloudkey_server.E002")
+            messages += [] if wrong in messages else [wrong]
     if cloud.storage not in settings.STORAGES:
         hint = "Files of the cloud must not be where a web server publishes them."
         messages.append(
             Error(f"STORAGES has no {cloud.storage!r}.", hint=hint, id="cloudkey_server.E003")
         )
-    try:
-        cloud.trusted_proxies  # noqa: B018
-    except ValueError as error:
-        text = f'{NAME}["TRUSTED_PROXIES"]: {error}.'
-        messages.append(Error(text, id="cloudkey_server.E004"))
     return messages
 
 
@@ -49,7 +47,7 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """The alias of the cloud's tables, and the router that it needs."""
     alias = cloud.database
     if alias not in settings.DATABASES:
-        return [Error(f"DATABASES has no {alias!r}.", id="cloudkey_server.E005")]
+        return [Error(f"DATABASES has no {alias!r}.", id="cloudkey_server.E004")]
     from django.db import router
 
     from .models import Account
@@ -61,7 +59,7 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         )
         return [
             Error(f"The cloud's tables are not routed to {alias!r}.", hint=hint,
-                  id="cloudkey_server.E006")
+                  id="cloudkey_server.E005")
         ]  # fmt: skip
     return []
 

@@ -7,8 +7,8 @@ system checks (:mod:`.checks`); a value that is needed and missing raises Improp
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,26 @@ class CloudSettings:
     """How this project runs its cloud."""
 
     def _get(self, key: str, default: Any) -> Any:
-        return getattr(settings, NAME, {}).get(key, default)
+        value = getattr(settings, NAME, {}).get(key)
+        return default if value is None else value
+
+    def _url(self, key: str, default: str) -> str:
+        url = self._get(key, "") or default
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            raise _wrong(key, "an http(s) address", url)
+        return url.rstrip("/")
+
+    def _number(self, key: str, default: int, *, least: int = 1) -> int:
+        value = self._get(key, default)
+        if type(value) is not int or value < least:
+            raise _wrong(key, f"a whole number from {least}", value)
+        return value
+
+    def _texts(self, key: str) -> tuple[str, ...]:
+        values = self._get(key, ())
+        if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+            raise _wrong(key, "a list of texts", values)
+        return tuple(values)
 
     @property
     def base_url(self) -> str:
@@ -33,28 +52,23 @@ class CloudSettings:
         ``BASE_URL``: public address of the cloud, where its URLs are included; clients are given
         the same. Required.
         """
-        url = self._get("BASE_URL", "")
-        if not url.startswith(("http://", "https://")):
-            raise ImproperlyConfigured(
-                f'{NAME}["BASE_URL"] must be the public http(s) address of the cloud, got {url!r}.'
-            )
-        return str(url.rstrip("/"))
+        return self._url("BASE_URL", "")
 
     @property
     def cdn_url(self) -> str:
         """``CDN_URL``: public address of its streams; ``BASE_URL`` by default."""
-        return str(self._get("CDN_URL", "") or self.base_url).rstrip("/")
+        return self._url("CDN_URL", self.base_url)
 
     @property
     def static_url(self) -> str:
         """``STATIC_URL``: public address of its thumbnails; ``CDN_URL`` by default."""
-        return str(self._get("STATIC_URL", "") or self.cdn_url).rstrip("/")
+        return self._url("STATIC_URL", self.cdn_url)
 
     @property
     def accepted_urls(self) -> tuple[str, ...]:
         """``ACCEPTED_URLS``: other addresses of the cloud that clients may have signed for."""
         own = (self.base_url, self.cdn_url, self.static_url)
-        others = (url.rstrip("/") for url in self._get("ACCEPTED_URLS", ()))
+        others = (url.rstrip("/") for url in self._texts("ACCEPTED_URLS"))
         return tuple(dict.fromkeys((*own, *others)))
 
     @property
@@ -70,52 +84,58 @@ class CloudSettings:
     @property
     def work_dir(self) -> Path:
         """``WORK_DIR``: folder for files that are being received or made; on a real disk."""
-        return Path(self._get("WORK_DIR", Path(tempfile.gettempdir()) / "cloudkey"))
+        path = self._get("WORK_DIR", Path(tempfile.gettempdir()) / "cloudkey")
+        if not isinstance(path, str | os.PathLike):
+            raise _wrong("WORK_DIR", "a path", path)
+        return Path(path)
 
     @property
     def max_upload_size(self) -> int:
         """``MAX_UPLOAD_SIZE``: longest file that is accepted, in bytes; 20 GiB."""
-        return int(self._get("MAX_UPLOAD_SIZE", 20 * 1024**3))
+        return self._number("MAX_UPLOAD_SIZE", 20 * 1024**3)
 
     @property
     def min_free_space(self) -> int:
         """``MIN_FREE_SPACE``: bytes of disk that an upload must leave free; 1 GiB."""
-        return int(self._get("MIN_FREE_SPACE", 1024**3))
+        return self._number("MIN_FREE_SPACE", 1024**3, least=0)
 
     @property
     def upload_lifetime(self) -> int:
         """``UPLOAD_LIFETIME``: seconds after which an unused upload is removed; one day."""
-        return int(self._get("UPLOAD_LIFETIME", 24 * 3600))
+        return self._number("UPLOAD_LIFETIME", 24 * 3600)
 
     @property
-    def upload_origins(self) -> Sequence[str]:
+    def upload_origins(self) -> tuple[str, ...]:
         """``UPLOAD_ORIGINS``: origins of the sites whose pages may upload from a browser."""
-        return tuple(self._get("UPLOAD_ORIGINS", ()))
+        return tuple(origin.rstrip("/") for origin in self._texts("UPLOAD_ORIGINS"))
 
     @property
     def trusted_proxies(self) -> tuple[Network, ...]:
         """``TRUSTED_PROXIES``: addresses or networks whose ``X-Forwarded-For`` is believed."""
-        return _networks(tuple(self._get("TRUSTED_PROXIES", ())))
+        try:
+            return _networks(self._texts("TRUSTED_PROXIES"))
+        except ValueError as error:
+            raise ImproperlyConfigured(f'{NAME}["TRUSTED_PROXIES"]: {error}.') from error
 
     @property
     def max_url_lifetime(self) -> int:
         """``MAX_URL_LIFETIME``: seconds for which a signed URL may be valid; 366 days."""
-        return int(self._get("MAX_URL_LIFETIME", 366 * 24 * 3600))
+        return self._number("MAX_URL_LIFETIME", 366 * 24 * 3600)
 
     @property
     def lease(self) -> int:
         """``LEASE``: seconds after which the job of a silent worker is given to another; 60."""
-        return int(self._get("LEASE", 60))
+        return self._number("LEASE", 60)
 
     @property
     def max_attempts(self) -> int:
         """``MAX_ATTEMPTS``: how often a job is tried before its assets are in error; 3."""
-        return int(self._get("MAX_ATTEMPTS", 3))
+        return self._number("MAX_ATTEMPTS", 3)
 
     @property
     def max_duration(self) -> int:
         """``MAX_DURATION``: longest source that is encoded, in seconds; 12 hours."""
-        return int(self._get("MAX_DURATION", 12 * 3600))
+        return self._number("MAX_DURATION", 12 * 3600)
 
     @property
     def ffmpeg(self) -> str | None:
@@ -134,6 +154,10 @@ KEYS = {
     "MAX_URL_LIFETIME", "LEASE", "MAX_ATTEMPTS", "MAX_DURATION", "FFMPEG", "FFPROBE",
 }  # fmt: skip
 """Every key that means something."""
+
+
+def _wrong(key: str, expected: str, value: object) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f'{NAME}["{key}"] must be {expected}, got {value!r}.')
 
 
 @lru_cache(maxsize=8)

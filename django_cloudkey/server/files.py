@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 
@@ -131,6 +132,12 @@ def work_dir() -> Path:
     """Return the work folder, which only its owner can enter."""
     path = cloud.work_dir
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.stat()
+    if os.name == "posix" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
+        raise ImproperlyConfigured(
+            f'CLOUDKEY_SERVER["WORK_DIR"], {path}, must belong to the user of this process, and '
+            "nobody else may write there."
+        )
     return path
 
 

@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from ..protocol.assets import SOURCE, AssetStatus, extension_of
 from . import files, jobs
 from .conf import cloud
 from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic
-from .transcoding.errors import Cancelled, NotAVideo, TranscodingError
+from .transcoding.errors import Cancelled, NotAVideo, ToolMissing, TranscodingError
 from .transcoding.presets import PRESETS
 from .transcoding.probe import Budget, Probe, check_budget, probe
 from .transcoding.runner import Limits
@@ -27,9 +28,18 @@ from .transcoding.transcode import Rendition, transcode
 
 logger = logging.getLogger(__name__)
 
+MAX_FRAME_RATE = 60  # frames per second, on average over the longest source that is taken
 MADE = frozenset(PRESETS)
 """Names of the assets that this server makes."""
 RETRY_DELAY = 5  # seconds before the second attempt; doubles from one to the next
+
+
+def require_tools() -> None:
+    """Raise ImproperlyConfigured, with a sentence, unless there is an ffmpeg to work with."""
+    try:
+        find_tools(cloud.ffmpeg, cloud.ffprobe)
+    except ToolMissing as error:
+        raise ImproperlyConfigured(str(error)) from error
 
 
 def process(job: Job, stop: Callable[[], bool]) -> None:
@@ -68,8 +78,9 @@ def _make_assets(job: Job, stop: Callable[[], bool]) -> None:
         files.job_dir(f"{job.pk}-{job.claim}") as directory,
         files.local_copy(source.file, directory) as path,
     ):
-        found = probe(tools, path)
-        check_budget(found, Budget(max_duration=cloud.max_duration))
+        found = probe(tools, path, stop=stop)
+        seconds = cloud.max_duration
+        check_budget(found, Budget(max_duration=seconds, max_frames=seconds * MAX_FRAME_RATE))
         names = _start(job, source, found)
         if not names:
             _publish(job, {})
@@ -197,8 +208,16 @@ def _prefix(media: Media) -> str:
 
 
 def discard_media(media: Media) -> None:
-    """Note the files of *media* for removal."""
-    DiscardedFile.discard(media.assets.exclude(file="").values_list("file", flat=True))
+    """
+    Note the files of *media* for removal, its source too unless another media was made of it.
+
+    Call it in the transaction that deletes the media.
+    """
+    names = set(media.assets.exclude(file="").values_list("file", flat=True))
+    others = Asset.objects.filter(file__in=names).exclude(media=media)
+    names -= set(others.values_list("file", flat=True))
+    UploadSlot.objects.filter(file__in=names).delete()
+    DiscardedFile.discard(names)
 
 
 def remove_discarded(limit: int = 100) -> int:

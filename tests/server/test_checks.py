@@ -58,7 +58,7 @@ def test_proxy_must_be_an_address(settings: Any) -> None:
     configure(settings, TRUSTED_PROXIES=["proxy.example"])
 
     (message,) = check_settings(None)
-    assert message.id == "cloudkey_server.E004"
+    assert message.id == "cloudkey_server.E002"
     assert "proxy.example" in message.msg
 
 
@@ -66,14 +66,14 @@ def test_database_must_exist(settings: Any) -> None:
     configure(settings, DATABASE="elsewhere")
 
     (message,) = check_database(None)
-    assert (message.id, message.msg) == ("cloudkey_server.E005", "DATABASES has no 'elsewhere'.")
+    assert (message.id, message.msg) == ("cloudkey_server.E004", "DATABASES has no 'elsewhere'.")
 
 
 def test_database_needs_the_router(settings: Any) -> None:
     settings.DATABASE_ROUTERS = []
 
     (message,) = check_database(None)
-    assert message.id == "cloudkey_server.E006"
+    assert message.id == "cloudkey_server.E005"
     assert "django_cloudkey.server.router.CloudRouter" in str(message.hint)
 
 
@@ -81,3 +81,24 @@ def test_missing_ffmpeg_is_a_warning(settings: Any) -> None:
     configure(settings, FFMPEG="/nowhere/ffmpeg")
 
     assert ids(check_tools(None)) == ["cloudkey_server.W001"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("BASE_URL", None, "an http(s) address, got ''"),
+        ("CDN_URL", "ftp://cdn.example.org", "an http(s) address, got 'ftp://cdn.example.org'"),
+        ("LEASE", 0, "a whole number from 1, got 0"),
+        ("MAX_UPLOAD_SIZE", "1 GB", "a whole number from 1, got '1 GB'"),
+        ("UPLOAD_ORIGINS", "https://example.org", "a list of texts, got 'https://example.org'"),
+        ("WORK_DIR", 7, "a path, got 7"),
+    ],
+)
+def test_value_that_cannot_work_is_an_error(
+    settings: Any, key: str, value: object, expected: str
+) -> None:
+    configure(settings, **{key: value})
+
+    (message,) = check_settings(None)
+    assert message.id == "cloudkey_server.E002"
+    assert message.msg == f'CLOUDKEY_SERVER["{key}"] must be {expected}.'

@@ -26,7 +26,7 @@ def test_admin_action_uploads_a_row_whose_file_is_in_s3(
     with clip.open("rb") as file:
         lesson.recording.save("knots.mp4", File(file))
 
-    answer = admin_client.post(reverse("admin:testapp_lesson_upload_media_row", args=[lesson.pk]))
+    answer = admin_client.post(reverse("admin:testapp_lesson_upload_media", args=[lesson.pk]))
 
     assert answer.json()["state"] == "done"
     lesson.refresh_from_db()

@@ -5,9 +5,11 @@ import signal
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext_lazy as _
 
+from ...pipeline import require_tools
 from ...worker import Worker
 
 
@@ -22,6 +24,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["verbosity"] > 0:
             self._log_to_stderr(options["verbosity"])
+        try:
+            require_tools()
+        except ImproperlyConfigured as error:
+            # Jobs wait for a worker that can do them, rather than fail one after the other.
+            raise CommandError(str(error)) from error
         worker = Worker()
         if options["drain"]:
             worker.run(drain=True)

@@ -1,0 +1,451 @@
+"""The documentation says what the code does: nothing is missing, nothing is stale, samples run."""
+
+from __future__ import annotations
+
+import ast
+import html
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from inspect import signature
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import requests
+from django.core.management import load_command_class
+from django.core.management.base import BaseCommand
+from django.template import Context, engines
+from django.template.context import make_context
+from django.test import RequestFactory
+
+from django_cloudkey import conf
+from django_cloudkey.protocol.exceptions import EXCEPTIONS
+from django_cloudkey.server.conf import KEYS, CloudSettings
+from django_cloudkey.server.rpc import methods  # noqa: F401 - registers them
+from django_cloudkey.server.rpc.registry import METHODS
+from django_cloudkey.server.transcoding.presets import PRESETS
+from django_cloudkey.templatetags.cloudkey import register
+
+from .conftest import Cloud
+from .storages.conftest import free_port
+from .testapp.models import Lesson
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "django_cloudkey"
+PAGES = sorted(DOCS.rglob("*.rst"))
+
+
+def reference(page: str) -> str:
+    return (DOCS / "reference" / f"{page}.rst").read_text()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One ``code-block`` of a page."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    options: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+    @property
+    def caption(self) -> str:
+        return self.options.get("caption", "")
+
+    @property
+    def kind(self) -> str:
+        return self.options.get("class", "")
+
+    @property
+    def commands(self) -> list[str]:
+        return [line.removeprefix("$ ") for line in self.text.splitlines()]
+
+
+_BLOCK = re.compile(
+    r"^(?P<indent> *)\.\. code-block:: (?P<language>\S+)\n"
+    r"(?P<options>(?:(?P=indent)   :.*\n)*)"
+    r"\n(?P<text>(?:(?P=indent)   .*\n|\n)+)",
+    re.MULTILINE,
+)
+
+
+def samples(page: Path) -> list[Sample]:
+    source = page.read_text()
+    return [
+        Sample(
+            page=str(page.relative_to(DOCS)),
+            line=source.count("\n", 0, match.start()) + 1,
+            language=match["language"],
+            text=dedent(match["text"]).strip() + "\n",
+            options=dict(re.findall(r":([\w-]+): (.*)", match["options"])),
+        )
+        for match in _BLOCK.finditer(source)
+    ]
+
+
+SAMPLES = [sample for page in PAGES for sample in samples(page)]
+
+
+def in_language(*languages: str) -> pytest.MarkDecorator:
+    chosen = [sample for sample in SAMPLES if sample.language in languages]
+    assert chosen
+    return pytest.mark.parametrize("sample", chosen, ids=str)
+
+
+# The reference is complete, and names nothing that is gone
+
+
+def sample_setting(name: str) -> dict[str, Any]:
+    sample = next(each for each in samples(DOCS / "reference/settings.rst") if each.caption == name)
+    names: dict[str, Any] = {}
+    exec(sample.text, names)
+    setting: dict[str, Any] = names[name]
+    return setting
+
+
+def test_every_key_of_cloudkeys_is_in_the_reference_with_its_default(settings: Any) -> None:
+    shown = sample_setting("CLOUDKEYS")["default"]
+    assert set(shown) == conf.KEYS
+
+    settings.CLOUDKEYS = {"full": shown, "least": {key: shown[key] for key in conf.REQUIRED}}
+
+    assert conf.account_settings("full") == conf.account_settings("least")
+
+
+def test_every_key_of_cloudkey_server_is_in_the_reference_with_its_default(settings: Any) -> None:
+    shown = sample_setting("CLOUDKEY_SERVER")
+    assert set(shown) == KEYS
+    names = [name for name, value in vars(CloudSettings).items() if isinstance(value, property)]
+
+    settings.CLOUDKEY_SERVER = shown
+    full = {name: getattr(CloudSettings(), name) for name in names}
+    settings.CLOUDKEY_SERVER = {"BASE_URL": shown["BASE_URL"]}
+    least = {name: getattr(CloudSettings(), name) for name in names}
+
+    assert full == least
+
+
+@pytest.mark.parametrize("keys", [conf.KEYS, KEYS], ids=["CLOUDKEYS", "CLOUDKEY_SERVER"])
+def test_every_key_has_a_sentence_where_it_is_read(keys: set[str]) -> None:
+    source = (PACKAGE / "conf.py" if keys is conf.KEYS else PACKAGE / "server/conf.py").read_text()
+
+    assert [key for key in sorted(keys) if f"``{key}``:" not in source] == []
+
+
+def test_every_template_tag_is_in_the_reference() -> None:
+    page = reference("templatetags")
+
+    assert set(re.findall(r"^(cloudkey_\w+)\n-+$", page, re.MULTILINE)) == set(register.tags)
+    assert {f"{{% {name} " for name in register.tags} == set(re.findall(r"{% cloudkey_\w+ ", page))
+
+
+def commands() -> dict[str, BaseCommand]:
+    found = {}
+    for app in ("django_cloudkey", "django_cloudkey.server"):
+        folder = ROOT / app.replace(".", "/") / "management" / "commands"
+        for path in folder.glob("[a-z]*.py"):
+            found[path.stem] = load_command_class(app, path.stem)
+    return found
+
+
+def test_every_command_is_in_the_reference() -> None:
+    headings = re.findall(r"^(cloudkey_\w+)\n~+$", reference("commands"), re.MULTILINE)
+
+    assert sorted(headings) == sorted(commands())
+
+
+def test_every_option_of_a_command_is_in_the_reference() -> None:
+    ours = set()
+    for name, command in commands().items():
+        ours |= set(re.findall(r"--[a-z-]+", _help_of(command, name)))
+        if name == "cloudkey_account":
+            for action in ("create", "list"):
+                ours |= set(re.findall(r"--[a-z-]+", _help_of(command, name, action)))
+    ours -= set(re.findall(r"--[a-z-]+", _help_of(BaseCommand(), "any")))
+
+    assert set(re.findall(r"^``(--[a-z-]+)``$", reference("commands"), re.MULTILINE)) == ours
+
+
+def _help_of(command: BaseCommand, name: str, *actions: str) -> str:
+    parser: Any = command.create_parser("manage.py", name)
+    for action in actions:
+        parser = parser._subparsers._group_actions[0].choices[action]
+    return str(parser.format_help())
+
+
+def check_ids() -> list[str]:
+    sources = [path.read_text() for path in sorted(PACKAGE.rglob("*.py"))]
+    return [id_ for text in sources for id_ in re.findall(r'id="(cloudkey\w*\.[A-Z]\d+)"', text)]
+
+
+def test_ids_of_checks_are_unique() -> None:
+    assert len(check_ids()) == len(set(check_ids()))
+
+
+def test_every_check_is_in_the_reference() -> None:
+    named = re.findall(r"^``(cloudkey\w*\.[A-Z]\d+)``$", reference("checks"), re.MULTILINE)
+
+    assert sorted(named) == sorted(check_ids())
+
+
+def test_every_exception_is_in_the_reference_with_its_code() -> None:
+    page = reference("exceptions")
+    classes = {cls.__name__: code for code, cls in EXCEPTIONS.items()}
+
+    assert set(re.findall(r"^\.\. autoexception:: (\w+)$", page, re.MULTILINE)) == set(classes)
+    tree = dict(re.findall(r"^   [│├└─ ]*(\w+) (\d+)$", page, re.MULTILINE))
+    assert {name: int(code) for name, code in tree.items()} == classes
+
+
+def test_every_remote_method_is_in_the_reference_with_its_arguments() -> None:
+    named = re.findall(r"^``(\w+\.\w+\(.*\))``$", reference("protocol"), re.MULTILINE)
+
+    assert sorted(named) == sorted(_signature(name) for name in METHODS)
+
+
+def _signature(name: str) -> str:
+    parameters = list(signature(METHODS[name].function).parameters.values())[1:]
+    texts = [each.name + ("" if each.default is each.empty else "=") for each in parameters]
+    return f"{name}({', '.join(texts)})"
+
+
+def test_every_asset_that_is_made_is_in_the_reference() -> None:
+    rows = re.findall(r"^   \* - ``(\w+)``\n     - (\d+) × (\d+|any)$", reference("protocol"), re.M)
+
+    shown = {name: (int(w), None if h == "any" else int(h)) for name, w, h in rows}
+    assert shown == {name: preset.box for name, preset in PRESETS.items()}
+
+
+def test_every_page_is_in_a_table_of_contents() -> None:
+    index = (DOCS / "index.rst").read_text()
+    pages = {str(page.relative_to(DOCS).with_suffix("")) for page in PAGES} - {"index"}
+
+    assert set(re.findall(r"^   ([a-z/]+)$", index, re.MULTILINE)) == pages
+
+
+# Samples
+
+
+@in_language("python")
+def test_python_sample_compiles(sample: Sample) -> None:
+    ast.parse(sample.text)
+
+
+@in_language("json")
+def test_json_sample_is_json(sample: Sample) -> None:
+    json.loads(sample.text)
+
+
+@in_language("html+django")
+def test_template_sample_renders(sample: Sample) -> None:
+    lesson = Lesson(pk=1, title="Knots & bends", video="6a1f0c3d9be1472f8c5d3e60")
+    request = RequestFactory(REMOTE_ADDR="192.0.2.7").get("/", headers={"User-Agent": "Browser"})
+    text = sample.text if "load cloudkey" in sample.text else "{% load cloudkey %}" + sample.text
+    template = engines["django"].from_string(text).template  # type: ignore[attr-defined]
+    context: Context = make_context({"lesson": lesson, "form": ""}, request)
+
+    rendered = template.render(context)
+
+    assert ("cloudkey_" not in sample.text) or "?auth=" in rendered
+
+
+@in_language("console")
+def test_command_sample_has_arguments_that_the_command_takes(sample: Sample) -> None:
+    for line in sample.commands:
+        _, called, rest = line.partition("manage.py cloudkey_")
+        if called:
+            name, *arguments = shlex.split(f"cloudkey_{rest.rstrip(')')}")
+            arguments = arguments[: arguments.index(">")] if ">" in arguments else arguments
+            command = commands()[name]
+            command.create_parser("manage.py", name).parse_args(arguments)
+
+
+def test_call_signed_by_hand_is_the_client_s(cloud: Cloud) -> None:
+    sample = next(each for each in SAMPLES if each.caption == "A call signed by hand")
+    credentials = ("4d0c0ffee000000000000001", "0123456789abcdef0123456789abcdef01234567")
+    text = sample.text
+    for shown, real in zip(credentials, (cloud.account.pk, cloud.account.api_key), strict=True):
+        assert shown in text
+        text = text.replace(shown, real)
+    names: dict[str, Any] = {}
+    exec(text, names)
+
+    body = {**names["call"], "auth": names["auth"]}
+    answer = requests.post(f"{cloud.base_url}/api", json=body, timeout=10).json()
+
+    assert answer == {"result": {"id": cloud.account.pk, "username": "demo"}}
+
+
+@pytest.fixture
+def beside_a_clip(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in a folder with the file that samples upload."""
+    shutil.copy(clip, tmp_path / "lesson.mp4")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("beside_a_clip")
+def test_samples_of_the_client_guide_run(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLOUDKEY_USER_ID", cloud.account.pk)
+    monkeypatch.setenv("CLOUDKEY_API_KEY", cloud.account.api_key)
+    monkeypatch.setenv("CLOUDKEY_BASE_URL", cloud.base_url)
+    names: dict[str, Any] = {}
+
+    for sample in samples(DOCS / "guide/client.rst"):
+        exec(compile(sample.text, str(sample), "exec"), names)
+    cloud.work()
+
+    assert "100 %" in capsys.readouterr().out
+    statuses = {name: requests.get(names[name], timeout=10).status_code for name in (
+        "player", "stream", "download", "still", "short", "anyone", "here", "this_browser", "bound",
+    )}  # fmt: skip
+    assert statuses.pop("here") == statuses.pop("this_browser") == statuses.pop("bound") == 403
+    assert set(statuses.values()) == {200}
+
+
+@pytest.mark.usefixtures("beside_a_clip")
+def test_samples_of_the_field_run(cloud: Cloud, clip: Path) -> None:
+    lesson = Lesson.objects.create(title="Knots", video=cloud.upload(clip))
+    first = lesson.video.id
+
+    for sample in samples(DOCS / "guide/django.rst"):
+        if sample.kind == "lesson":
+            exec(sample.text, {"lesson": lesson})
+
+    lesson.refresh_from_db()
+    assert lesson.video
+    assert lesson.video != first
+    assert cloud.client.media.list(fields=["id"])["list"] == [{"id": lesson.video.id}]
+
+
+# The quickstart, as a reader would do it
+
+
+PASSWORD = "a-password-of-the-quickstart"
+
+
+class Project:
+    """The folder in which a reader follows the quickstart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.running: list[subprocess.Popen[bytes]] = []
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if "DJANGO" not in name},
+            "PYTHONPATH": str(ROOT),
+            "DJANGO_SUPERUSER_USERNAME": "admin",
+            "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+            "DJANGO_SUPERUSER_EMAIL": "admin@example.org",
+        }
+
+    @property
+    def site(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def follow(self, sample: Sample) -> None:
+        """Do what one sample says: write its file, or run its commands."""
+        text = sample.text.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
+        name, _, is_addition = sample.caption.partition(", ")
+        if name:
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            before = path.read_text() if is_addition else ""
+            path.write_text(f"{before}\n{text}" if is_addition else text)
+        elif sample.kind != "no-test":
+            for line in text.splitlines():
+                self.run(line.removeprefix("$ "), in_background=sample.kind == "background")
+
+    def run(self, line: str, *, in_background: bool) -> None:
+        python = shlex.quote(sys.executable)
+        line = re.sub(r"\bdjango-admin\b", "python -m django", line)
+        line = re.sub(r"\bpython (?=-m|manage)", f"{python} ", line)
+        line = line.replace("createsuperuser", "createsuperuser --noinput")
+        line = re.sub(r"runserver\b", "runserver --noreload", line)
+        options: dict[str, Any] = {"cwd": self.folder, "env": self.environment}
+        if in_background:
+            with (self.folder / "log").open("ab") as log:
+                argv = shlex.split(line)
+                self.running.append(subprocess.Popen(argv, stdout=log, stderr=log, **options))
+            return
+        done = subprocess.run(
+            line, shell=True, capture_output=True, text=True, timeout=60, check=False, **options
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+    def wait_for(self, what: Callable[[], Any]) -> Any:
+        """Return what *what* does as soon as that is true."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            assert all(each.poll() is None for each in self.running), self.log
+            try:
+                if found := what():
+                    return found
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.2)
+        raise AssertionError(self.log)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()[-4000:]
+
+
+@contextmanager
+def followed_quickstart(folder: Path) -> Iterator[Project]:
+    project = Project(folder)
+    try:
+        for sample in samples(DOCS / "quickstart.rst"):
+            project.follow(sample)
+        yield project
+    finally:
+        for process in project.running:
+            process.terminate()
+        for process in project.running:
+            process.wait(30)
+
+
+def test_quickstart_leads_to_a_playing_video(tmp_path: Path, clip: Path) -> None:
+    with followed_quickstart(tmp_path) as project:
+        add = f"{project.site}/admin/lessons/lesson/add/"
+        browser = requests.Session()
+        project.wait_for(lambda: browser.get(f"{project.site}/admin/login/", timeout=10).ok)
+        token = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        login = {**token, "username": "admin", "password": PASSWORD}
+        browser.post(f"{project.site}/admin/login/", data=login, timeout=10)
+        token = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        with clip.open("rb") as file:
+            saved = browser.post(
+                add, data={**token, "title": "Knots"}, files={"video-file": file}, timeout=30
+            )
+        assert saved.url == f"{project.site}/admin/lessons/lesson/", saved.text
+
+        page = requests.get(f"{project.site}/lessons/1/", timeout=10).text
+        player = html.unescape(re.findall(r'<iframe src="([^"]+)"', page)[0])
+        stylesheet = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)[0]
+        assert requests.get(f"{project.site}{stylesheet}", timeout=10).ok
+        video = project.wait_for(
+            lambda: re.findall(r'<video src="([^"]+)"', requests.get(player, timeout=10).text)
+        )
+        part = requests.get(html.unescape(video[0]), headers={"Range": "bytes=0-99"}, timeout=10)
+
+        assert part.status_code == 206
+        assert part.headers["Content-Type"] == "video/mp4"
+        assert (project.folder / "account.json").stat().st_mode & 0o777 == 0o600
+    assert [each.returncode for each in project.running][1] == 0
