@@ -36,7 +36,7 @@ class ClientCommand(BaseCommand):
         except (RPCException, ImproperlyConfigured, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            raise CommandError(str(error)) from error
+            raise CommandError(_printable(error)) from error
 
     def client(self, options: dict[str, Any]) -> CloudKey:
         return cloudkeys[options["account"]]

@@ -1015,3 +1015,20 @@ def test_acting_as_another_user_is_refused(cloud: Cloud, stranger: CloudKey) -> 
 def test_every_refusal_is_one_of_the_families_of_a_request() -> None:
     assert issubclass(InvalidParameter, InvalidRequest)
     assert issubclass(InvalidCall, InvalidRequest)
+
+
+def test_meta_has_a_limited_size(cloud: Cloud) -> None:
+    meta = {f"key{number}": "x" * 8192 for number in range(9)}
+
+    with pytest.raises(LimitExceeded, match="at most 65536 characters"):
+        cloud.client.media.create(meta=meta)
+
+
+def test_compressed_body_is_refused(cloud: Cloud) -> None:
+    where = urlsplit(cloud.base_url)
+    connection = http.client.HTTPConnection(where.netloc, timeout=10)
+
+    connection.request("POST", f"{where.path}/api", b"{}", {"Content-Encoding": "gzip"})
+
+    assert connection.getresponse().status == 415
+    connection.close()

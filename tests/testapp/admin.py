@@ -4,9 +4,14 @@ from django.contrib import admin
 
 from django_cloudkey.admin import MediaAdminMixin
 
-from .models import Lesson
+from .models import Lesson, Talk
 
 
 @admin.register(Lesson)
 class LessonAdmin(MediaAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["title", "media_status"]
+
+
+@admin.register(Talk)
+class TalkAdmin(MediaAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["title", "media_status"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
@@ -31,6 +30,8 @@ def api(request: HttpRequest) -> HttpResponse:
             status=405,
             headers={"Allow": "POST"},
         )
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        return HttpResponse(status=415)
     try:
         body = request.read(MAX_BODY + 1)
     except UnreadablePostError:
@@ -51,6 +52,7 @@ def answer(body: bytes) -> bytes:
     except RPCException as error:
         logger.info("%s: %d", name[:80], error.code)
         return encode_error(error)
-    except DatabaseError:
-        logger.exception("%s: the database failed", name[:80])
+    except Exception:
+        # Clients of this protocol cannot read a page of another status; the log has the details.
+        logger.exception("%s: an unexpected failure", name[:80])
         return encode_error(ProcessorException("The server could not work on the request."))

@@ -30,6 +30,7 @@ from ..projection import project
 from ..registry import method
 
 MAX_META_KEYS = 64
+MAX_META_SIZE = 64 * 1024  # characters of all values
 DEFAULT_FIELDS = ["id", "meta", "assets", "created"]
 
 
@@ -208,6 +209,8 @@ def _check_supported(call: str, names: list[str]) -> None:
 def _check_meta_size(meta: dict[str, Any]) -> None:
     if len(meta) > MAX_META_KEYS:
         raise LimitExceeded(f"A media has at most {MAX_META_KEYS} meta keys.")
+    if sum(len(str(value)) for value in meta.values()) > MAX_META_SIZE:
+        raise LimitExceeded(f"The meta of a media has at most {MAX_META_SIZE} characters.")
 
 
 def _invalid(name: str, reason: str) -> InvalidParameter:
