@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.files import File
 
@@ -13,9 +13,6 @@ from .client.multipart import Progress, Readable
 from .conf import DEFAULT_ALIAS
 from .connection import cloudkeys
 from .models import Upload
-
-if TYPE_CHECKING:
-    from .fields import MediaField
 
 DEFAULT_ASSETS = ("mp4_h264_aac", "jpeg_thumbnail_medium", "jpeg_thumbnail_source")
 
@@ -63,23 +60,29 @@ def title_of(file: object) -> str:
     return PurePath(str(name or "")).stem.replace("_", " ").strip() or "video"
 
 
-def open_upload(field: MediaField, owner: Any, *, name: str, size: int) -> tuple[Upload, str]:
-    """Ask the cloud for an upload address and remember whom it is for."""
-    url = cloudkeys[field.account].file.upload()["url"]
+def open_upload(
+    owner: Any, field: str, *, account: str, name: str, size: int
+) -> tuple[Upload, str]:
+    """
+    Ask the cloud for an upload address and remember whom it is for.
+
+    Args:
+        field: ``app_label.model.field``.
+        size: Bytes.
+    """
+    url = cloudkeys[account].file.upload()["url"]
     upload = Upload.objects.create(
-        owner_id=owner.pk, field=field.label, account=field.account, name=name[:255], size=size
+        owner_id=owner.pk, field=field, account=account, name=name[:255], size=size
     )
     return upload, url
 
 
-def finish_upload(upload: Upload, field: MediaField, url: str) -> str:
+def finish_upload(upload: Upload, url: str, *, assets: Sequence[str]) -> str:
     """
     Make a media of what the browser sent and return its id; once, however often it is asked.
     """
     if not upload.media:
-        media = create_media(
-            url, title_of(upload.name), account=upload.account, assets=field.assets
-        )
+        media = create_media(url, title_of(upload.name), account=upload.account, assets=assets)
         if not Upload.objects.filter(pk=upload.pk, media="").update(media=media):
             # Somebody asked at the same time and was first: his media is the one.
             cloudkeys[upload.account].media.delete(id=media)

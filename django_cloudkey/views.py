@@ -41,7 +41,9 @@ def ticket(request: HttpRequest) -> JsonResponse:
         if not name or not size.isascii() or not size.isdigit() or not 0 < int(size) < 2**63:
             raise BadAnswer(_("The file is empty, or has no name."))
         name = name.replace("\0", "")
-        upload, url = open_upload(field, request.user, name=name, size=int(size))
+        upload, url = open_upload(
+            request.user, field.label, account=field.account, name=name, size=int(size)
+        )
     except BadAnswer as error:
         return _failure(str(error), 400)
     except RPCException as error:
@@ -60,7 +62,7 @@ def finish(request: HttpRequest) -> JsonResponse:
         raise PermissionDenied
     field = _field(request, upload.field)
     try:
-        media = finish_upload(upload, field, request.POST.get("url", ""))
+        media = finish_upload(upload, request.POST.get("url", ""), assets=field.assets)
     except RPCException as error:
         return _failure(remote_failure(error), 502)
     reference = Reference(media=media, field=field.label, user=str(request.user.pk))

@@ -10,6 +10,7 @@ The CloudKey SDK. It works without Django.
     cloudkey.media.get_embed_url(media_id, SecLevel.IP, ip="192.0.2.7")
 """
 
+from ..protocol.drm import gen_drm_token as gen_drm_token
 from ..protocol.exceptions import ApplicationException as ApplicationException
 from ..protocol.exceptions import AuthenticationError as AuthenticationError
 from ..protocol.exceptions import Exists as Exists
@@ -28,7 +29,6 @@ from ..protocol.exceptions import SerializerError as SerializerError
 from ..protocol.exceptions import TransportException as TransportException
 from ..protocol.normalization import normalize as normalize
 from ..protocol.seclevel import SecLevel as SecLevel
-from ..protocol.signing import gen_drm_token as gen_drm_token
 from ..protocol.signing import sign as sign
 from ..protocol.signing import sign_url as sign_url
 from .cloudkey import CloudKey as CloudKey

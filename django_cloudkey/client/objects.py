@@ -13,8 +13,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..protocol.assets import DEFAULT
+from ..protocol.drm import gen_drm_token
 from ..protocol.exceptions import InvalidParameter, SerializerError
-from ..protocol.signing import gen_drm_token, sign_url
+from ..protocol.signing import sign_url
 from ..protocol.urls import Page, Thumbnail, check_id, quote, stream_address
 from .multipart import MultipartBody, Progress, Readable, size_of
 

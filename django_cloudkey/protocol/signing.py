@@ -1,5 +1,5 @@
 """
-The historical signatures, each made and verified side by side: calls, URLs and DRM tokens.
+The historical signatures, each made and verified side by side: calls and URLs.
 
 A call::
 
@@ -23,27 +23,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import os
 import re
 import time
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
+from . import public_part
 from .exceptions import AuthenticationError
 from .normalization import DIALECTS, normalize
-from .seclevel import ANYONE, KNOWN_BITS, PUBLIC_BITS, SecLevel, Viewer
+from .seclevel import ANYONE, KNOWN_BITS, SecLevel, Viewer
 from .secret import Secret
-from .urls import quote
 
 URL_LIFETIME = 7200  # seconds
-DRM_TOKEN_TIMEOUT = 600  # seconds
 NONCE_LENGTH = 8  # characters, of the official clients
-MAX_PUBLIC_SIZE = 8192  # bytes, inflated
 
 
 def _md5(text: str) -> str:
@@ -131,7 +126,7 @@ class URLToken:
     @property
     def public_text(self) -> str:
         """The public part in the clear, such as ``cc=fr,be&rf=…``; empty when there is none."""
-        return decode_public(self.public) if self.public else ""
+        return public_part.decode(self.public) if self.public else ""
 
 
 def sign_url(
@@ -171,7 +166,7 @@ def sign_url(
     private = public = ""
     if level and not level & SecLevel.DELEGATE:
         private = _private_part(level, asnum, ip, useragent)
-        public = _public_part(level, countries, referers)
+        public = public_part.encode(level, countries, referers)
     nonce = nonce or new_nonce()
     base, has_query, query = url.partition("?")
     digest = _url_digest(level, base, deadline, nonce, secret, private, public)
@@ -260,16 +255,11 @@ def parse_auth(auth: str) -> URLToken:
     seclevel = SecLevel(int(level) & KNOWN_BITS)
     if seclevel != int(level):
         raise URLRefused("malformed")
-    # A public part that nobody asked for is an attack on the digest; one that is missing would
-    # lift the very restriction that the level announces.
-    asks_public = bool(seclevel & PUBLIC_BITS) and not seclevel & SecLevel.DELEGATE
-    if asks_public != bool(public):
+    if not public_part.is_exact(public, seclevel):
         raise URLRefused("malformed")
-    token = URLToken(
+    return URLToken(
         expires=int(expires), seclevel=seclevel, nonce=nonce, digest=digest, public=public
     )
-    _check_public(token)
-    return token
 
 
 def new_nonce() -> str:
@@ -330,124 +320,3 @@ def _viewer_part(seclevel: SecLevel, viewer: Viewer) -> str:
         return _private_part(seclevel, viewer.asnum, viewer.ip, viewer.useragent)
     except ValueError as error:
         raise URLRefused("signature") from error
-
-
-# The public part of a URL token: countries and referers
-
-
-def _public_part(
-    level: int, countries: Sequence[str] | None, referers: Sequence[str] | None
-) -> str:
-    if not level & PUBLIC_BITS:
-        return ""
-    country_list = referer_list = None
-    if level & SecLevel.COUNTRY:
-        country_list = _as_list("COUNTRY", "country codes", countries)
-    if level & (SecLevel.REFERER | SecLevel.REFERER_STRICT):
-        referer_list = _as_list("REFERER", "URL prefixes", referers)
-    return _encode_public(country_list, referer_list)
-
-
-def _as_list(level: str, kind: str, values: Sequence[str] | None) -> tuple[str, ...]:
-    if not values:
-        raise ValueError(f"The {level} security level needs a list of {kind}.")
-    if not isinstance(values, list | tuple):
-        raise ValueError(f"The {level} security level needs a list of {kind}, got {values!r}.")
-    return tuple(values)
-
-
-_COUNTRIES = re.compile(r"-?[a-zA-Z]{2}(,[a-zA-Z]{2})*", re.ASCII)
-
-
-# The encoded part depends on the lists only, and a site has few of them.
-@lru_cache(maxsize=256)
-def _encode_public(countries: tuple[str, ...] | None, referers: tuple[str, ...] | None) -> str:
-    parts = []
-    if countries is not None:
-        denied = countries[0] == "-"
-        text = ("-" if denied else "") + ",".join(countries[1:] if denied else countries)
-        if not _COUNTRIES.fullmatch(text):
-            raise ValueError(f"Country codes are two letters each, got {list(countries)!r}.")
-        parts.append(f"cc={text.lower()}")
-    if referers is not None:
-        joined = " ".join(referer.replace(" ", "%20") for referer in referers)
-        parts.append(f"rf={quote(joined)}")
-    return base64.urlsafe_b64encode(zlib.compress("&".join(parts).encode())).decode()
-
-
-def decode_public(public: str) -> str:
-    """
-    Return the text inside a token's public part, whichever client encoded it.
-
-    Raises:
-        URLRefused: ``malformed``: not base64, not one whole zlib stream, too long, or not ASCII.
-    """
-    text = public.replace("\n", "").replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        inflate = zlib.decompressobj()
-        plain = inflate.decompress(data, MAX_PUBLIC_SIZE)
-        decoded = plain.decode("ascii")
-    except (ValueError, zlib.error) as error:
-        raise URLRefused("malformed") from error
-    if not inflate.eof or inflate.unused_data or not decoded.isprintable():
-        raise URLRefused("malformed")
-    return decoded
-
-
-def _check_public(token: URLToken) -> None:
-    expected = []
-    if token.public:
-        if token.seclevel & SecLevel.COUNTRY:
-            expected.append("cc")
-        if token.seclevel & (SecLevel.REFERER | SecLevel.REFERER_STRICT):
-            expected.append("rf")
-    pairs = parse_qsl(token.public_text, keep_blank_values=True)
-    if [name for name, _ in pairs] != expected or not all(value for _, value in pairs):
-        raise URLRefused("malformed")
-
-
-# DRM tokens
-
-
-def gen_drm_token(
-    user_id: str,
-    media_id: str,
-    api_key: str | Secret,
-    rights: Mapping[str, Any] | None = None,
-    meta: Mapping[str, Any] | None = None,
-    callback_url: str | None = None,
-    expires: int = 0,
-    max_replay: int = 0,
-    encode: bool = True,
-    *,
-    nonce: str | None = None,
-) -> str:
-    """
-    Return the token that a licence server of DRM assets asks for.
-
-    Args:
-        rights: Such as ``{"playback_window": 600}``, seconds.
-        meta: Free keys and values about the viewer.
-        callback_url: Address that the licence server notifies.
-        expires: Unix time; ten minutes from now by default.
-        max_replay: How often the token may be used; 0 for no limit.
-        encode: False gives the JSON text instead of its base64url form.
-    """
-    api_key = Secret.of(api_key)
-    claims: dict[str, Any] = {
-        "user_id": user_id,
-        "media_id": media_id,
-        "expires": expires or int(time.time()) + DRM_TOKEN_TIMEOUT,
-        "nonce": nonce or base64.urlsafe_b64encode(os.urandom(8)).decode(),
-    }
-    optional = {
-        "max_replay": max_replay,
-        "rights": dict(rights or {}),
-        "meta": dict(meta or {}),
-        "callback_url": callback_url,
-    }
-    claims |= {name: value for name, value in optional.items() if value}
-    claims["auth"] = sign(api_key, normalize(claims))
-    text = json.dumps(claims)
-    return base64.urlsafe_b64encode(text.encode()).decode() if encode else text
