@@ -22,9 +22,9 @@ import pytest
 import requests
 from django.utils import timezone
 
-from django_cloudkey.client import LimitExceeded, TransportException
+from django_cloudkey.client import InvalidParameter, LimitExceeded, TransportException
 from django_cloudkey.server import files
-from django_cloudkey.server.models import Account, Asset, Media, UploadSlot
+from django_cloudkey.server.models import Account, Asset, UploadSlot
 from django_cloudkey.server.uploads.receiver import MAX_NAME, split_name
 from django_cloudkey.server.uploads.slots import open_slot, upload_url
 from django_cloudkey.server.worker import tidy_up
@@ -628,18 +628,31 @@ def test_source_of_a_media_outlives_its_upload(cloud: Cloud, slot: UploadSlot, u
     assert files.storage().exists(source.file)
 
 
-def test_upload_outlives_the_first_media_made_of_it(
+def test_upload_stays_as_long_as_a_media_is_made_of_it(
     cloud: Cloud, slot: UploadSlot, url: str
 ) -> None:
     address = post(url).json()["url"]
     first = cloud.client.media.create(url=address)["id"]
+    second = cloud.client.media.create(url=address)["id"]
+
     cloud.client.media.delete(id=first)
     tidy_up()
 
-    second = cloud.client.media.create(url=address)["id"]
-
-    assert not Media.objects.filter(pk=first).exists()
     assert files.storage().exists(Asset.objects.get(media=second).file)
+
+
+def test_upload_goes_with_the_last_media_made_of_it(
+    cloud: Cloud, slot: UploadSlot, url: str
+) -> None:
+    address = post(url).json()["url"]
+    media = cloud.client.media.create(url=address)["id"]
+
+    cloud.client.media.delete(id=media)
+    tidy_up()
+
+    assert list(files.names_under("uploads")) == []
+    with pytest.raises(InvalidParameter, match="url must be an address that an upload"):
+        cloud.client.media.create(url=address)
 
 
 def test_file_of_a_media_that_outlived_its_upload_goes_with_the_media(
