@@ -14,7 +14,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -24,18 +23,23 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from . import uploads
 from .connection import cloudkeys
 from .fields import FieldMedia, MediaField
 from .forms import MediaFormField, endpoints
 from .protocol.exceptions import RPCException
 from .references import Reference
-from .uploads import upload_media
 from .views import remote_failure
 
 
 class MediaAdminMixin:
-    """Mix into the ``ModelAdmin`` of a model with a :class:`~django_cloudkey.fields.MediaField`."""
+    """
+    Mix into the ``ModelAdmin`` of a model with a :class:`~django_cloudkey.fields.MediaField`.
 
+    A ``ModelAdmin`` that lists ``actions`` of its own names ``"upload_media"`` among them.
+    """
+
+    actions = ["upload_media"]
     model: type[models.Model]
     admin_site: admin.AdminSite
 
@@ -79,34 +83,12 @@ class MediaAdminMixin:
 
     # The action
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
-        if self.actions is None or IS_POPUP_VAR in request.GET:  # type: ignore[attr-defined]
-            return actions
-        if self.media_field.source_field and self.has_change_permission(request):  # type: ignore[attr-defined]
-            actions["upload_media"] = (
-                upload_media_action,
-                "upload_media",
-                _("Upload the local files of selected rows to the video cloud"),
-            )
-        return actions
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.upload_row)
-        own = path("upload-media/<path:pk>/", view, name=self._url_name("upload_media"))
-        return [own, *super().get_urls()]  # type: ignore[misc]
-
-    def _url_name(self, what: str) -> str:
-        options = self.model._meta
-        return f"{options.app_label}_{options.model_name}_{what}"
-
-    def _reverse(self, what: str, *args: object) -> str:
-        return reverse(f"{self.admin_site.name}:{self._url_name(what)}", args=args)
-
-    def upload_page(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse:
-        """Show the rows of *queryset* on a page that uploads them, one request each."""
-        if not self.has_change_permission(request):  # type: ignore[attr-defined]
-            raise PermissionDenied
+    @admin.action(
+        description=gettext_lazy("Upload the local files of selected rows to the video cloud"),
+        permissions=["upload_media"],
+    )
+    def upload_media(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse:
+        """Show the page that uploads the local files of *queryset*, one request each."""
         field = self.media_field
         rows = [
             {
@@ -125,6 +107,23 @@ class MediaAdminMixin:
         }
         return render(request, "admin/django_cloudkey/upload_media.html", context)
 
+    def has_upload_media_permission(self, request: HttpRequest) -> bool:
+        """Say whether the action is offered: to whoever may change rows that have local files."""
+        may_change: bool = self.has_change_permission(request)  # type: ignore[attr-defined]
+        return bool(self.media_field.source_field) and may_change
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.upload_row)
+        own = path("upload-media/<path:pk>/", view, name=self._url_name("upload_media"))
+        return [own, *super().get_urls()]  # type: ignore[misc]
+
+    def _url_name(self, what: str) -> str:
+        options = self.model._meta
+        return f"{options.app_label}_{options.model_name}_{what}"
+
+    def _reverse(self, what: str, *args: object) -> str:
+        return reverse(f"{self.admin_site.name}:{self._url_name(what)}", args=args)
+
     def upload_row(self, request: HttpRequest, pk: str) -> HttpResponse:
         """Upload the local file of one row and answer ``{"state", "label"}``."""
         if request.method != "POST":
@@ -140,7 +139,7 @@ class MediaAdminMixin:
             return JsonResponse({"state": "error", "label": _("has no local file")})
         try:
             with source.open("rb") as file:
-                media = upload_media(
+                media = uploads.upload_media(
                     file, title=str(row), account=field.account, assets=field.assets
                 )
         except RPCException as error:
@@ -159,10 +158,3 @@ class MediaAdminMixin:
         row.save(update_fields=[field.attname])
         self.log_change(request, row, [{"changed": {"fields": [field.verbose_name]}}])  # type: ignore[attr-defined]
         return JsonResponse({"state": "done", "label": _("uploaded, being prepared")})
-
-
-def upload_media_action(
-    modeladmin: MediaAdminMixin, request: HttpRequest, queryset: models.QuerySet[Any]
-) -> HttpResponse:
-    """Show the page that uploads the selected rows."""
-    return modeladmin.upload_page(request, queryset)

@@ -246,9 +246,7 @@ def test_every_clients_way_of_escaping_reads_the_same(body: bytes) -> None:
     assert (call.name, call.auth) == ("media.info", "x")
 
 
-@pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), b"x", {1}, object(), nested(5000), {("a",): 1}]
-)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"x", {1}, object(), {("a",): 1}])
 def test_t257_value_that_json_cannot_carry_is_not_sent(value: Any) -> None:
     with pytest.raises(SerializerError, match=r"^500: A value cannot be written as JSON\.$"):
         encode_call("media.info", {"x": value}, AUTH)

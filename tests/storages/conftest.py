@@ -42,7 +42,8 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *("-master.telemetry=false", f"-master.port={free_port()}", f"-volume.port={free_port()}"),
         *("-filer", f"-filer.port={free_port()}", "-volume.max=20"),
         *("-master.volumeSizeLimitMB=64", "-s3", f"-s3.port={port}"),
-        *(f"-s3.config={folder / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0"),
+        *(f"-s3.config={folder / 's3.json'}", "-s3.iam=false"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
         *(f"-master.port.grpc={free_port()}", f"-volume.port.grpc={free_port()}"),
         *(f"-filer.port.grpc={free_port()}", f"-s3.port.grpc={free_port()}"),
     ]
