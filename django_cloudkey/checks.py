@@ -7,10 +7,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
-from .conf import KEYS, NAME, account_settings, aliases
+from .conf import IN_PROCESS, KEYS, NAME, account_settings, aliases
+from .in_process import cloud_database
 
 
 @register()
@@ -31,3 +33,27 @@ def check_accounts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         except ImproperlyConfigured as error:
             messages.append(Error(str(error), id="cloudkey.E002"))
     return messages
+
+
+@register()
+def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Clouds in the process whose tables share the site's SQLite file."""
+    if not _shares_sqlite(cloud_database()):
+        return []
+    return [
+        Warning(
+            f'{NAME}["{alias}"]["TRANSPORT"] is {IN_PROCESS!r}, and the cloud\'s tables are in the '
+            "site's SQLite database. Uploads and changes of media are refused inside atomic(), and "
+            "each other's writes are waited for.",
+            hint='Give the cloud a database of its own: CLOUDKEY_SERVER["DATABASE"].',
+            id="cloudkey.W001",
+        )
+        for alias, given in aliases().items()
+        if isinstance(given, dict) and given.get("TRANSPORT") == IN_PROCESS
+    ]
+
+
+def _shares_sqlite(alias: str) -> bool:
+    cloud, site = settings.DATABASES.get(alias, {}), settings.DATABASES.get("default", {})
+    is_sqlite = str(cloud.get("ENGINE", "")).endswith(("sqlite3", "spatialite"))
+    return is_sqlite and str(cloud.get("NAME")) == str(site.get("NAME"))

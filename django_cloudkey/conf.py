@@ -21,7 +21,12 @@ from .protocol.viewer import Network, parse_networks
 NAME = "CLOUDKEYS"
 DEFAULT_ALIAS = "default"
 REQUIRED = ("USER_ID", "API_KEY", "BASE_URL")
-KEYS = {*REQUIRED, "CDN_URL", "STATIC_URL", "TIMEOUT", "PROXY", "SECLEVEL", "TRUSTED_PROXIES"}
+KEYS = {
+    *REQUIRED, "CDN_URL", "STATIC_URL", "TRANSPORT", "TIMEOUT", "RETRIES", "PROXY", "SECLEVEL",
+    "TRUSTED_PROXIES",
+}  # fmt: skip
+IN_PROCESS = "in-process"
+TRANSPORTS = ("http", IN_PROCESS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +43,12 @@ class AccountSettings:
     """``CDN_URL``: address of its streams; ``BASE_URL`` by default."""
     static_url: str | None = None
     """``STATIC_URL``: address of its thumbnails; ``CDN_URL`` by default."""
+    transport: str = "http"
+    """``TRANSPORT``: ``"http"``, or ``"in-process"`` for a cloud that this project serves."""
     timeout: float = 60
-    """``TIMEOUT``: seconds that a call may take."""
+    """``TIMEOUT``: seconds that a call may take; nothing ends a call in the process."""
+    retries: int = 2
+    """``RETRIES``: how often a call that changes nothing is repeated, at most."""
     proxy: str | None = None
     """``PROXY``: address of an HTTP proxy."""
     seclevel: SecLevel = SecLevel.NONE
@@ -87,6 +96,12 @@ def _read(alias: str) -> AccountSettings | str:
             return f'{where}["{key}"] must start with http:// or https://, got {url!r}.'
     if not is_media_id(given["USER_ID"]):
         return f'{where}["USER_ID"] must be 24 characters of 0-9 and a-f.'
+    transport = given.get("TRANSPORT") or "http"
+    if transport not in TRANSPORTS:
+        return f'{where}["TRANSPORT"] must be one of {", ".join(TRANSPORTS)}, got {transport!r}.'
+    retries = given.get("RETRIES", 2)
+    if type(retries) is not int or retries < 0:
+        return f'{where}["RETRIES"] must be a whole number from 0, got {retries!r}.'
     try:
         timeout = float(given.get("TIMEOUT", 60))
         if timeout <= 0:
@@ -97,7 +112,9 @@ def _read(alias: str) -> AccountSettings | str:
             base_url=given["BASE_URL"],
             cdn_url=given.get("CDN_URL"),
             static_url=given.get("STATIC_URL"),
+            transport=transport,
             timeout=timeout,
+            retries=retries,
             proxy=given.get("PROXY"),
             seclevel=parse_seclevel(given.get("SECLEVEL")),
             trusted_proxies=parse_networks(given.get("TRUSTED_PROXIES", ())),

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from django.utils.connection import ConnectionProxy
 
 from .client import CloudKey
-from .client.transport import Timeout
-from .conf import DEFAULT_ALIAS, AccountSettings, account_settings, aliases
+from .conf import DEFAULT_ALIAS, IN_PROCESS, AccountSettings, account_settings, aliases
+from .in_process import InProcessTransport
 
 
 class CloudKeys:
@@ -49,6 +49,7 @@ class CloudKeys:
 
 
 def _new(account: AccountSettings) -> tuple[AccountSettings, CloudKey]:
+    base_url = account.base_url.rstrip("/")
     client = CloudKey(
         account.user_id,
         account.api_key,
@@ -56,8 +57,10 @@ def _new(account: AccountSettings) -> tuple[AccountSettings, CloudKey]:
         cdn_url=account.cdn_url,
         # Not the historical guess ("cdn." read as "static."), which only old clients rely on.
         static_url=account.static_url or account.cdn_url or account.base_url,
-        timeout=Timeout(read=min(30, account.timeout), total=account.timeout),
+        timeout=account.timeout,
         proxy=account.proxy,
+        retries=account.retries,
+        transport=InProcessTransport(base_url) if account.transport == IN_PROCESS else None,
     )
     return account, client
 

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from ..protocol.envelope import decode_answer, encode_call
-from ..protocol.exceptions import RPCException, SerializerError
+from ..protocol.exceptions import InvalidParameter, RPCException, SerializerError
 from ..protocol.secret import Secret
 from ..protocol.signing import sign_call
+from .arguments import plain
 from .multipart import MultipartBody
-from .objects import File, Media, RemoteObject, User, check_upload
+from .objects import File, Media, Organisation, RemoteObject, System, User, check_upload
+from .retries import READS
 from .transport import HTTPTransport, Timeout, Transport
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Server:
+    """What a client and its copies have learned about their cloud."""
+
+    features: frozenset[str] = frozenset()
+    """Those that its last answer named."""
 
 
 class CloudKey:
@@ -31,11 +44,18 @@ class CloudKey:
         cdn_url: Address of its streams; *base_url* by default.
         static_url: Address of its thumbnails; by default *cdn_url* with ``cdn.`` read as
             ``static.``, as the historical clients have it.
-        timeout: How long to wait for it.
+        timeout: How long a call may take: a number of seconds, or a
+            :class:`~django_cloudkey.client.transport.Timeout`.
         proxy: Address of an HTTP proxy.
+        retries: How often a call is repeated, at most, when the cloud cannot be reached or is
+            overloaded. Calls that change something are only repeated to a cloud that was seen to
+            heed idempotency keys.
         transport: What carries the requests, in place of HTTP.
 
     Any other public attribute is a remote object of that name: ``cloudkey.organisation.get()``.
+
+    Copies, which ``copy.copy`` and :meth:`act_as_user` make, share the connections. A client cannot
+    be pickled.
     """
 
     do_not_call_in_templates = True
@@ -43,6 +63,8 @@ class CloudKey:
     media: Media
     file: File
     user: User
+    organisation: Organisation
+    system: System
 
     def __init__(
         self,
@@ -52,21 +74,66 @@ class CloudKey:
         cdn_url: str | None = None,
         static_url: str | None = None,
         *,
-        timeout: Timeout | None = None,
+        timeout: Timeout | float | None = None,
         proxy: str | None = None,
+        retries: int = 2,
         transport: Transport | None = None,
     ) -> None:
         api_key = self.api_key = Secret.of(api_key or "")
-        self.user_id = user_id or ""
+        self.user_id = self._caller = user_id or ""
         self.base_url = (base_url or "").rstrip("/")
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise ValueError(f"base_url must start with http:// or https://, got {base_url!r}.")
         self.cdn_url = (cdn_url or base_url).rstrip("/")
         self.static_url = (static_url or self.cdn_url.replace("cdn.", "static.")).rstrip("/")
-        self._transport = transport or HTTPTransport(self.base_url, timeout=timeout, proxy=proxy)
+        self._server = Server()
+        self._transport = transport or HTTPTransport(
+            self.base_url, timeout=timeout, proxy=proxy, retries=retries
+        )
+        self._make_objects()
+
+    def _make_objects(self) -> None:
         self.media = Media(self, "media")
         self.file = File(self, "file")
         self.user = User(self, "user")
+        self.organisation = Organisation(self, "organisation")
+        self.system = System(self, "system")
+
+    def act_as_user(self, user: str) -> Self:
+        """
+        Return a client that calls in the name of another user of the organisation.
+
+        This client goes on as before. The addresses that the new one signs are still the caller's
+        own: they carry its id and are signed with its key.
+
+        Args:
+            user: The other's id.
+
+        Raises:
+            InvalidParameter: *user* is empty, or holds a space, ``:`` or ``/``.
+        """
+        if not isinstance(user, str) or not re.fullmatch(r"[^\s:/]+", user):
+            raise InvalidParameter(f"user must be the id of a user, got {user!r}.")
+        other = self.__copy__()
+        other._caller = f"{self.user_id}/{user}"
+        return other
+
+    act_as_user.alters_data = True  # type: ignore[attr-defined]
+
+    def __copy__(self) -> Self:
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        other._make_objects()
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A CloudKey cannot be pickled: it holds an API key and connections. "
+            "Make it anew from your settings where you need it."
+        )
 
     def __getattr__(self, name: str) -> RemoteObject:
         if name.startswith("_") or name in ("keys", "copy", "alters_data"):
@@ -76,7 +143,7 @@ class CloudKey:
     def __repr__(self) -> str:
         url = urlsplit(self.base_url)
         shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
-        return f"<CloudKey {self.user_id!r} at {shown!r}>"
+        return f"<CloudKey {self._caller!r} at {shown!r}>"
 
     def call(self, name: str, /, **args: Any) -> Any:
         """
@@ -87,11 +154,17 @@ class CloudKey:
             TransportException: the request or its answer was lost.
             SerializerError: an argument, or the answer, is not JSON.
         """
-        auth = sign_call(self.user_id, {"call": name, "args": args}, self.api_key)
+        name, args = str(plain(name)), plain(args)
+        auth = sign_call(self._caller, {"call": name, "args": args}, self.api_key)
+        body = encode_call(name, args, auth)
         started = time.monotonic()
         outcome: object = "ok"
         try:
-            return decode_answer(self._transport.call(encode_call(name, args, auth)))
+            answer = self._transport.call(
+                body, is_read=name in READS, idempotency_key=self._idempotency_key(name)
+            )
+            self._server.features = answer.features
+            return decode_answer(answer.body)
         except RPCException as error:
             outcome = error.code
             raise
@@ -99,6 +172,12 @@ class CloudKey:
             logger.debug("%s: %s after %.3f s", name, outcome, time.monotonic() - started)
 
     call.alters_data = True  # type: ignore[attr-defined]
+
+    def _idempotency_key(self, name: str) -> str | None:
+        """Return a new key for a call that may write, if the server is known to heed it."""
+        if name in READS or "idempotency" not in self._server.features:
+            return None
+        return os.urandom(16).hex()
 
     def send(self, url: str, body: MultipartBody) -> dict[str, Any]:
         """Send *body* to an upload address; ``file.upload_file`` is how to get there."""

@@ -6,6 +6,7 @@ The way to the cloud: two verbs, and the only sockets of the client.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -15,7 +16,9 @@ from urllib.parse import urlsplit
 
 from .. import __version__
 from ..protocol.exceptions import TransportException
+from ..protocol.secret import Secret
 from .multipart import MINIMUM_RATE, MultipartBody
+from .retries import BUDGET, PASSING, pause, read_retry_after
 
 if TYPE_CHECKING:
     import requests
@@ -33,15 +36,47 @@ class Timeout:
     read: float = 30
     """For the next byte."""
     total: float = 60
-    """For the whole answer of a call, and for an upload's answer once all its bytes are sent."""
+    """
+    For the whole answer of a call, repetitions and the pauses between them included; and for an
+    upload's answer once all its bytes are sent.
+    """
+
+    @classmethod
+    def of(cls, value: Timeout | float | None) -> Timeout:
+        """
+        Return *value*, or the timeouts of a call that takes at most so many seconds.
+
+        Raises:
+            ValueError: the number is not more than 0, or has no end.
+        """
+        if value is None or isinstance(value, Timeout):
+            return value or cls()
+        if not (isinstance(value, int | float) and 0 < value < math.inf):
+            raise ValueError(f"timeout must be a number of seconds above 0, got {value!r}.")
+        return cls(connect=min(cls().connect, value), read=min(cls().read, value), total=value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back for a call."""
+
+    body: bytes
+    features: frozenset[str] = frozenset()
+    """What the server says that it can do beyond the protocol (``CloudKey-Features``)."""
 
 
 class Transport(Protocol):
     """Carries requests to a cloud and its answers back."""
 
-    def call(self, body: bytes) -> bytes:
+    def call(
+        self, body: bytes, *, is_read: bool = False, idempotency_key: str | None = None
+    ) -> Answer:
         """
         Return the answer to one call.
+
+        Args:
+            is_read: It changes nothing, and may be sent more than once.
+            idempotency_key: The server will carry out the call once, however often it is sent.
 
         Raises:
             TransportException: there is none.
@@ -63,25 +98,51 @@ class HTTPTransport:
     Args:
         base_url: Address of the cloud; calls go to ``<base_url>/api``.
         proxy: Address of an HTTP proxy for all traffic; the environment's proxies by default.
+        retries: How often a call that may be repeated is, at most.
     """
 
     def __init__(
-        self, base_url: str, *, timeout: Timeout | None = None, proxy: str | None = None
+        self,
+        base_url: str,
+        *,
+        timeout: Timeout | float | None = None,
+        proxy: str | None = None,
+        retries: int = 2,
     ) -> None:
+        if type(retries) is not int or retries < 0:
+            raise ValueError(f"retries must be a whole number from 0, got {retries!r}.")
         self._url = f"{base_url}/api"
-        self._timeout = timeout or Timeout()
-        self._proxy = proxy
+        self._timeout = Timeout.of(timeout)
+        self._retries = retries
+        self._proxy = Secret(proxy) if proxy else None  # its address may hold a password
         self._local = threading.local()
 
-    def call(self, body: bytes) -> bytes:
+    def call(
+        self, body: bytes, *, is_read: bool = False, idempotency_key: str | None = None
+    ) -> Answer:
         headers = {"Content-Type": "application/json"}
-        return self._post(self._url, body, headers, time.monotonic() + self._timeout.total)
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        deadline = time.monotonic() + self._timeout.total
+        reply = self._post(self._url, body, headers, deadline)
+        repetitions = self._retries if is_read or idempotency_key is not None else 0
+        for repetition in range(repetitions):
+            if not reply.may_pass:
+                break
+            seconds = pause(repetition, reply.retry_after)
+            if time.monotonic() + seconds >= deadline or not BUDGET.spend():
+                break
+            time.sleep(seconds)
+            reply = self._post(self._url, body, headers, deadline)
+        if not reply.may_pass:
+            BUDGET.earn()
+        return Answer(body=reply.read(), features=reply.features)
 
     def send(self, url: str, body: MultipartBody) -> bytes:
         self._check_upload_url(url)
         allowed = self._timeout.total + len(body) / MINIMUM_RATE
         headers = {"Content-Type": body.content_type}
-        return self._post(url, body, headers, time.monotonic() + allowed)
+        return self._post(url, body, headers, time.monotonic() + allowed).read()
 
     def _check_upload_url(self, url: str) -> None:
         try:
@@ -95,13 +156,13 @@ class HTTPTransport:
 
     def _post(
         self, url: str, body: bytes | MultipartBody, headers: dict[str, str], deadline: float
-    ) -> bytes:
+    ) -> Reply:
         # Loaded by the first call, not by the import of the client.
         import requests
 
         from .deadline import limits
 
-        where = f"{urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}"
+        where = origin_of(url)
         timeout = (self._timeout.connect, self._timeout.read)
         try:
             with (
@@ -119,13 +180,16 @@ class HTTPTransport:
         except requests.RequestException as error:
             if isinstance(body, MultipartBody) and body.failure is not None:
                 raise body.failure from None
-            # Not chained: the original's text holds the whole address, upload seal included.
-            reason = type(error).__name__
-            raise TransportException(f"No answer from {where} ({reason}).") from None
-        is_answer = response.status_code >= 400 and content.startswith(b"{")
-        if response.status_code != 200 and not is_answer:
-            raise TransportException(f"{where} answered HTTP {response.status_code}.")
-        return content
+            return Reply(where=where, lost=type(error).__name__, may_pass=_is_passing(error))
+        return Reply(
+            where=where,
+            status=response.status_code,
+            content=content,
+            features=read_features(response.headers.get("CloudKey-Features", "")),
+            # Answers of the cloud are HTTP 200; those worth another try say when.
+            may_pass=response.status_code in PASSING or "Retry-After" in response.headers,
+            retry_after=read_retry_after(response.headers.get("Retry-After", "")),
+        )
 
     def _read(self, response: requests.Response, where: str) -> bytes:
         content = bytearray()
@@ -144,7 +208,60 @@ class HTTPTransport:
         return session
 
 
-def _new_session(proxy: str | None) -> requests.Session:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came of one request."""
+
+    where: str
+    """Origin that was asked, without credentials."""
+    status: int = 0
+    content: bytes = b""
+    features: frozenset[str] = frozenset()
+    lost: str = ""
+    """Kind of failure, when nothing came."""
+    may_pass: bool = False
+    """The same request may have another outcome a little later."""
+    retry_after: float = 0
+
+    def read(self) -> bytes:
+        """
+        Return the content of an answer.
+
+        Raises:
+            TransportException: it is none.
+        """
+        if self.lost:
+            # Without its cause, whose text holds the whole address, upload seal included.
+            raise TransportException(f"No answer from {self.where} ({self.lost}).")
+        is_answer = self.status >= 400 and self.content.startswith(b"{")
+        if self.status != 200 and not is_answer:
+            raise TransportException(f"{self.where} answered HTTP {self.status}.")
+        return self.content
+
+
+def origin_of(url: str) -> str:
+    """Return scheme and host of *url*, without credentials."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def read_features(header: str) -> frozenset[str]:
+    """Return what a ``CloudKey-Features`` header names."""
+    return frozenset(name.strip() for name in header.split(",")) - {""}
+
+
+def _is_passing(error: requests.RequestException) -> bool:
+    import requests
+
+    if isinstance(error, requests.exceptions.SSLError):
+        return False
+    return isinstance(
+        error,
+        requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError,
+    )
+
+
+def _new_session(proxy: Secret | None) -> requests.Session:
     import requests
     from requests.adapters import HTTPAdapter
 
@@ -165,5 +282,5 @@ def _new_session(proxy: str | None) -> requests.Session:
     session.mount("http://", Adapter())
     session.mount("https://", Adapter())
     if proxy is not None:
-        session.proxies = {"http": proxy, "https": proxy}
+        session.proxies = {"http": proxy.reveal(), "https": proxy.reveal()}
     return session

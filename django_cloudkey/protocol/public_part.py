@@ -23,7 +23,10 @@ from .seclevel import PUBLIC_BITS, SecLevel
 from .urls import quote
 
 MAX_SIZE = 8192  # bytes, inflated
-REFERER_BITS = SecLevel.REFERER | SecLevel.REFERER_STRICT
+# Plain numbers: one operation on members of an IntFlag takes longer than an MD5.
+DELEGATE, COUNTRY = SecLevel.DELEGATE.value, SecLevel.COUNTRY.value
+REFERER_BITS = (SecLevel.REFERER | SecLevel.REFERER_STRICT).value
+BITS = PUBLIC_BITS.value
 
 
 def encode(level: int, countries: Sequence[str] | None, referers: Sequence[str] | None) -> str:
@@ -33,10 +36,10 @@ def encode(level: int, countries: Sequence[str] | None, referers: Sequence[str] 
     Raises:
         ValueError: a list that the level asks for is missing or malformed.
     """
-    if level & SecLevel.DELEGATE or not level & PUBLIC_BITS:
+    if level & DELEGATE or not level & BITS:
         return ""
     country_list = referer_list = None
-    if level & SecLevel.COUNTRY:
+    if level & COUNTRY:
         country_list = _as_list("COUNTRY", "country codes", countries)
     if level & REFERER_BITS:
         referer_list = _as_list("REFERER", "URL prefixes", referers)
@@ -97,8 +100,8 @@ def is_exact(public: str, level: int) -> bool:
     restriction that the level announces.
     """
     expected = []
-    if not level & SecLevel.DELEGATE:
-        expected += ["cc"] if level & SecLevel.COUNTRY else []
+    if not level & DELEGATE:
+        expected += ["cc"] if level & COUNTRY else []
         expected += ["rf"] if level & REFERER_BITS else []
     try:
         pairs = parse_qsl(decode(public), keep_blank_values=True) if public else []

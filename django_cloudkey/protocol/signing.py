@@ -20,15 +20,14 @@ Source: the published SDKs; ``tests/vectors.json`` pins every byte.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from hashlib import md5
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from . import public_part
@@ -37,13 +36,17 @@ from .normalization import DIALECTS, normalize
 from .seclevel import ANYONE, KNOWN_BITS, SecLevel, Viewer
 from .secret import Secret
 
+# Plain numbers: one operation on members of an IntFlag takes longer than an MD5.
+DELEGATE, ASNUM = SecLevel.DELEGATE.value, SecLevel.ASNUM.value
+IP, USERAGENT = SecLevel.IP.value, SecLevel.USERAGENT.value
+
 URL_LIFETIME = 7200  # seconds
 NONCE_LENGTH = 8  # characters, of the official clients
 
 
 def _md5(text: str) -> str:
     # surrogatepass: a hostile header must lead to a refusal, not to an encoding error.
-    return hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+    return md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
 def sign(shared_secret: str | Secret, msg: str) -> str:
@@ -160,18 +163,24 @@ def sign_url(
     Raises:
         ValueError: the level asks for a value that is missing or malformed.
     """
-    secret = Secret.of(secret)
-    level = int(seclevel or 0)
+    # A page signs many addresses: no call is made here that can be spared.
+    if not isinstance(secret, Secret):
+        secret = Secret(secret)
+    level = 0 if seclevel is None else int(seclevel)
     deadline = int(expires or time.time() + URL_LIFETIME)
     private = public = ""
-    if level and not level & SecLevel.DELEGATE:
+    if level and not level & DELEGATE:
         private = _private_part(level, asnum, ip, useragent)
-        public = public_part.encode(level, countries, referers)
+        if level & public_part.BITS:
+            public = public_part.encode(level, countries, referers)
     nonce = nonce or new_nonce()
-    base, has_query, query = url.partition("?")
+    base, _, query = url.partition("?")
     digest = _url_digest(level, base, deadline, nonce, secret, private, public)
-    token = f"{deadline}-{level}-{nonce}-{digest}{'-' if public else ''}{public}"
-    return f"{base}?{query}{'&' if has_query and query else ''}auth={token}"
+    if query:
+        query += "&"
+    if public:
+        digest = f"{digest}-{public}"
+    return f"{base}?{query}auth={deadline}-{level}-{nonce}-{digest}"
 
 
 def verify_url(
@@ -262,10 +271,13 @@ def parse_auth(auth: str) -> URLToken:
     )
 
 
+# Each letter stands for as many bytes as any other, give or take one.
+_LETTERS = bytes(ord("a") + byte % 26 for byte in range(256))
+
+
 def new_nonce() -> str:
-    """Return 8 random characters, the first a letter: a digit there could pass for expiry."""
-    bits = int.from_bytes(os.urandom(5), "big") & 0x7F_FFFF_FFFF
-    return base64.b32encode(bits.to_bytes(5, "big")).decode().lower()
+    """Return 8 random letters; digits there could pass for the expiry in front of them."""
+    return os.urandom(NONCE_LENGTH).translate(_LETTERS).decode()
 
 
 def _url_digest(
@@ -277,7 +289,8 @@ def _url_digest(
     private: str,
     public: str,
 ) -> str:
-    return _md5(f"{level}{base}{expires}{nonce}{secret.reveal()}{private}{public}")
+    text = f"{level}{base}{expires}{nonce}{secret.reveal()}{private}{public}"
+    return md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
 _ENDS_IN_VERSION = re.compile(r"-[0-9]+$", re.ASCII)
@@ -296,16 +309,17 @@ def _signs(token: URLToken, base: str, secret: Secret, private: str) -> bool:
 
 def _private_part(level: int, asnum: str | None, ip: str | None, useragent: str | None) -> str:
     private = ""
-    for bit, value, name in (
-        (SecLevel.ASNUM, asnum, "AS number"),
-        (SecLevel.IP, ip, "IP address"),
-        (SecLevel.USERAGENT, useragent, "user agent"),
-    ):
-        if level & bit:
-            if not value:
-                raise ValueError(f"The {bit.name} security level needs the viewer's {name}.")
-            private += value
+    if level & ASNUM:
+        private += asnum or _missing("ASNUM", "AS number")
+    if level & IP:
+        private += ip or _missing("IP", "IP address")
+    if level & USERAGENT:
+        private += useragent or _missing("USERAGENT", "user agent")
     return private
+
+
+def _missing(level: str, name: str) -> NoReturn:
+    raise ValueError(f"The {level} security level needs the viewer's {name}.")
 
 
 def _viewer_part(seclevel: SecLevel, viewer: Viewer) -> str:
@@ -317,6 +331,6 @@ def _viewer_part(seclevel: SecLevel, viewer: Viewer) -> str:
         if re.match(more, viewer.useragent, re.ASCII):
             raise URLRefused("signature")
     try:
-        return _private_part(seclevel, viewer.asnum, viewer.ip, viewer.useragent)
+        return _private_part(seclevel.value, viewer.asnum, viewer.ip, viewer.useragent)
     except ValueError as error:
         raise URLRefused("signature") from error

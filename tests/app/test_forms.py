@@ -75,6 +75,7 @@ def test_reference_of_this_form_becomes_an_id(user: str) -> None:
         ":",
         "a:b:c",
     ],
+    ids=lambda value: value.split(":")[0][:12],
 )
 def test_anything_else_is_refused_with_a_sentence(value: str) -> None:
     assert submit(value).errors == {"video": [SENTENCE]}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from django_cloudkey.client import CloudKey
+from django_cloudkey.client.retries import BUDGET, Budget
 from django_cloudkey.client.transport import Timeout
 
 USER_ID = "4d0c0ffee000000000000001"
@@ -142,8 +143,14 @@ def server() -> Iterator[HostileServer]:
     acceptor.join(5)
 
 
+@pytest.fixture(autouse=True)
+def _full_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test pays for the repetitions of another."""
+    monkeypatch.setattr(BUDGET, "tokens", Budget.FULL)
+
+
 @pytest.fixture
 def client(server: HostileServer) -> CloudKey:
-    """A client of the hostile server that does not wait for long."""
+    """A client of the hostile server that does not wait for long, and asks once."""
     timeout = Timeout(connect=0.5, read=0.6, total=1.2)
-    return CloudKey(USER_ID, API_KEY, server.url, timeout=timeout)
+    return CloudKey(USER_ID, API_KEY, server.url, timeout=timeout, retries=0)

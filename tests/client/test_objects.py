@@ -5,13 +5,19 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import logging
 import pickle
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.template import Context, Engine
+from django.test import RequestFactory
+from django.views.debug import technical_500_response
 
 from django_cloudkey.client import (
     CloudKey,
@@ -22,9 +28,11 @@ from django_cloudkey.client import (
     sign_url,
 )
 from django_cloudkey.client.multipart import MultipartBody
-from django_cloudkey.protocol.signing import read_auth, verify_url
+from django_cloudkey.client.transport import Answer
+from django_cloudkey.protocol.envelope import decode_call
+from django_cloudkey.protocol.signing import read_auth, verify_call, verify_url
 
-from .conftest import API_KEY, USER_ID, HostileServer
+from .conftest import API_KEY, USER_ID, HostileServer, answer
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors.json").read_text())
 MEDIA = "4d0c0ffee0000000000000a1"
@@ -37,12 +45,12 @@ class NoNetwork:
     def __init__(self) -> None:
         self.calls: list[bytes] = []
 
-    def call(self, body: bytes) -> bytes:
+    def call(self, body: bytes, **how: Any) -> Answer:
         self.calls.append(body)
         raise TransportException("There is no network.")
 
     def send(self, url: str, body: MultipartBody) -> bytes:
-        return self.call(url.encode())
+        return self.call(url.encode()).body
 
 
 @pytest.fixture
@@ -246,7 +254,7 @@ def test_arguments_that_are_none_are_left_out(server: HostileServer, client: Clo
 # What is never sent
 
 
-@pytest.mark.parametrize("name", ["_x", "__deepcopy__", "__html__", "keys", "copy", "alters_data"])
+@pytest.mark.parametrize("name", ["_x", "__await__", "__html__", "keys", "copy", "alters_data"])
 def test_names_of_python_are_no_remote_names(
     cloudkey: CloudKey, network: NoNetwork, name: str
 ) -> None:
@@ -292,6 +300,8 @@ def test_a13_treating_a_client_as_a_value_sends_nothing(
         ("{{ ck.other.thing }}", ""),
         ("{{ ck.call }}", ""),
         ("{{ ck.send }}", ""),
+        ("{{ ck.act_as_user }}", ""),
+        ("{{ ck.media.iterate }}", ""),
         ("{{ media }}{{ media.delete }}", "<Media"),
         ("{% for x in ck.items %}{{ x }}{% endfor %}", ""),
         ("{% for x in media.items %}{{ x }}{% endfor %}", ""),
@@ -322,3 +332,153 @@ def test_known_objects_are_attributes_of_their_own(cloudkey: CloudKey) -> None:
     assert repr(cloudkey.file) == "<File 'file'>"
     assert repr(cloudkey.user) == "<User 'user'>"
     assert repr(cloudkey.other) == "<RemoteObject 'other'>"
+
+
+# Copies, and acting as another
+
+
+def test_acting_as_another_signs_as_both(server: HostileServer, client: CloudKey) -> None:
+    server.answers(b'{"result": 1}')
+
+    client.act_as_user("4d0c0ffee000000000000002").media.list()
+    client.media.list()
+
+    other, own = (decode_call(request.body) for request in server.requests)
+    assert other.auth.startswith(f"{USER_ID}/4d0c0ffee000000000000002:")
+    assert own.auth.startswith(f"{USER_ID}:")
+    for call in (other, own):
+        assert verify_call(call.auth, call.signed, API_KEY) == "python"
+
+
+def test_acting_as_another_is_a_copy(cloudkey: CloudKey) -> None:
+    before = dict(vars(cloudkey))
+    other = cloudkey.act_as_user("someone")
+    third = other.act_as_user("else")
+
+    assert vars(cloudkey) == before
+    assert other._transport is third._transport is cloudkey._transport
+    assert repr(cloudkey) == f"<CloudKey '{USER_ID}' at 'https://video.example.org'>"
+    assert repr(other) == f"<CloudKey '{USER_ID}/someone' at 'https://video.example.org'>"
+    assert repr(third) == f"<CloudKey '{USER_ID}/else' at 'https://video.example.org'>"
+    assert other.media is not cloudkey.media
+
+
+def test_addresses_stay_the_caller_s_own(
+    cloudkey: CloudKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fix_nonce(monkeypatch, "abcdefgh")
+    other = cloudkey.act_as_user("someone")
+
+    for method in ("get_embed_url", "get_stream_url", "get_thumbnail_url"):
+        own, others = (
+            getattr(client.media, method)(MEDIA, expires=1800000000) for client in (cloudkey, other)
+        )
+        assert own == others
+    assert other.user_id == USER_ID
+
+
+@pytest.mark.parametrize("user", ["", None, 7, "a/b", "a:b", "a b", "a\n", b"a"])
+def test_user_to_act_as_must_be_one(cloudkey: CloudKey, user: Any) -> None:
+    with pytest.raises(InvalidParameter, match="user must be the id of a user, got"):
+        cloudkey.act_as_user(user)
+
+
+def test_t260_threads_that_act_as_others_are_not_mixed(server: HostileServer) -> None:
+    def echo(connection: Any, request: Any) -> Any:
+        body = json.dumps({"result": request.json["auth"].partition(":")[0]}).encode()
+        return answer(body)(connection, request)
+
+    server.does(echo)
+    client = CloudKey(USER_ID, API_KEY, server.url)
+
+    def work(number: int) -> bool:
+        user = f"user{number}"
+        answers = {client.act_as_user(user).media.list() for _ in range(10)}
+        return answers == {f"{USER_ID}/{user}"}
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(work, range(64)))
+
+
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])
+def test_copy_of_a_client_calls_through_the_same_connections(
+    server: HostileServer, client: CloudKey, copier: Any
+) -> None:
+    server.answers(b'{"result": 1}')
+    twin = copier(client.act_as_user("someone"))
+
+    assert [client.media.list(), twin.media.list(), copier(twin.media).list()] == [1, 1, 1]
+    assert server.connections == 1
+    assert server.requests[1].json["auth"].startswith(f"{USER_ID}/someone:")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_t261_client_is_not_pickled_and_says_why(cloudkey: CloudKey, protocol: int) -> None:
+    for thing in (cloudkey, cloudkey.media, [cloudkey.other]):
+        with pytest.raises(TypeError, match="A CloudKey cannot be pickled: it holds an API key"):
+            pickle.dumps(thing, protocol)
+
+
+# The key does not show
+
+
+class Failing:
+    """A transport that fails deep inside a call."""
+
+    def call(self, body: bytes, **how: Any) -> Answer:
+        raise ZeroDivisionError
+
+    send = call
+
+
+def test_t261_no_traceback_with_locals_and_no_technical_page_shows_the_key(
+    rf: RequestFactory,
+) -> None:
+    client = CloudKey(USER_ID, API_KEY, "https://video.example.org", transport=Failing())  # type: ignore[arg-type]
+    try:
+        client.act_as_user("someone").media.list(fields=["id"])
+    except ZeroDivisionError:
+        kind, error, trace = sys.exc_info()
+    assert kind
+    assert error
+
+    captured = traceback.TracebackException(kind, error, trace, capture_locals=True)
+    shown = "".join(captured.format())
+    page = technical_500_response(rf.get("/"), kind, error, trace).content.decode()
+
+    assert "media.list" in shown
+    assert "media.list" in page
+    for text in (shown, page, repr(client), repr(vars(client)), str(client), f"{client.media}"):
+        assert API_KEY not in text
+        assert API_KEY[:12] not in text
+
+
+def test_t261_wrong_arguments_do_not_show_the_key(rf: RequestFactory) -> None:
+    try:
+        CloudKey(USER_ID, API_KEY, "video.example.org")
+    except ValueError:
+        kind, error, trace = sys.exc_info()
+    assert kind
+    assert error
+
+    # The caller's own frame is his affair.
+    captured = traceback.TracebackException(
+        kind, error, trace and trace.tb_next, capture_locals=True
+    )
+
+    assert API_KEY not in "".join(captured.format())
+
+
+def test_t261_no_log_at_debug_shows_the_key(
+    server: HostileServer, client: CloudKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers(b'{"result": 1}')
+
+    with caplog.at_level(logging.DEBUG):
+        client.media.list(fields=["id"])
+
+    digest = server.requests[0].json["auth"].partition(":")[2]
+    for record in caplog.records:
+        shown = record.getMessage() + str(vars(record))
+        assert API_KEY not in shown
+        assert digest not in shown

@@ -1,0 +1,379 @@
+"""A cloud of the same project, called without a socket: one contract, and nothing disturbed."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.signals import request_finished, request_started
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import get_script_prefix, get_urlconf, set_script_prefix
+from django.utils import translation
+
+from django_cloudkey import CloudKey, cloudkeys
+from django_cloudkey.checks import check_databases
+from django_cloudkey.client import (
+    AuthenticationError,
+    InvalidMethod,
+    InvalidParameter,
+    NotFound,
+    SerializerError,
+    TransportException,
+)
+from django_cloudkey.in_process import InProcessTransport
+
+CONTENT = os.urandom(700_000)
+BASE_URL = "http://testserver/cloud"
+
+
+def configure(settings: Any, account: Any, **keys: Any) -> CloudKey:
+    given = {"USER_ID": account.pk, "API_KEY": account.api_key, "BASE_URL": BASE_URL, **keys}
+    settings.CLOUDKEYS = {"default": given}
+    return cloudkeys["default"]
+
+
+@pytest.fixture
+def client(account: Any, settings: Any) -> CloudKey:
+    """A client in the process."""
+    return configure(settings, account, TRANSPORT="in-process")
+
+
+# The contract, over both transports
+
+
+@pytest.fixture(params=["http", "in-process"])
+def either(request: pytest.FixtureRequest, account: Any, settings: Any) -> CloudKey:
+    """A client of each transport."""
+    if request.param == "http":
+        url = request.getfixturevalue("live_server").url + "/cloud"
+        settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "BASE_URL": url}
+        return configure(settings, account, BASE_URL=url)
+    return configure(settings, account, TRANSPORT="in-process")
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("around", [nullcontext, transaction.atomic, rolled_back])
+def test_calls_and_uploads(
+    either: CloudKey, around: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with around():
+        User.objects.create_user("someone")
+        sent: list[int] = []
+        arrived = either.file.upload_file(
+            io.BytesIO(CONTENT), lambda done, size: sent.append(done), name="é.mp4"
+        )
+        made = either.media.create(url=arrived["url"], meta={"title": "Nœuds"})["id"]
+        either.media.set_meta(id=made, meta={"author": "x"})
+        gone = either.media.create()["id"]
+        either.media.delete(id=gone)
+
+    assert arrived["size"] == sent[-1] == len(CONTENT)
+    assert arrived["name"] == "é"
+    fields = ["id", "meta.title", "meta.author"]
+    assert either.media.info(id=made, fields=fields) == {
+        "id": made,
+        "meta": {"title": "Nœuds", "author": "x"},
+    }
+    assert [media["id"] for media in either.media.iterate(fields=["id"])] == [made]
+
+
+@pytest.mark.parametrize("around", [nullcontext, transaction.atomic])
+def test_errors(either: CloudKey, around: Callable[[], AbstractContextManager[None]]) -> None:
+    stranger = CloudKey(either.user_id, "0" * 40, BASE_URL, transport=either._transport)
+    with around():
+        with pytest.raises(NotFound):
+            either.media.info(id="0" * 24, fields=["id"])
+        with pytest.raises(InvalidParameter):
+            either.media.list(page=0)
+        with pytest.raises(InvalidMethod):
+            either.media.nothing()
+        with pytest.raises(AuthenticationError):
+            stranger.media.list()
+        with pytest.raises(SerializerError):
+            either.media.set_meta(id="0" * 24, meta={"a": b"x"})
+
+
+def test_failure_of_the_file_is_its_own(either: CloudKey) -> None:
+    class Short(io.BytesIO):
+        size = len(CONTENT) + 1
+
+    with pytest.raises(OSError, match=f"The file ended after {len(CONTENT)} bytes"):
+        either.file.upload_file(Short(CONTENT))
+
+
+def test_failure_of_the_callback_is_its_own(either: CloudKey) -> None:
+    def stop(sent: int, size: int) -> None:
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        either.file.upload_file(io.BytesIO(CONTENT), stop)
+
+
+def test_threads_get_their_own_answers(either: CloudKey) -> None:
+    ids = [either.media.create(meta={"title": str(n)})["id"] for n in range(4)]
+
+    def work(number: int) -> bool:
+        try:
+            media = either.media.info(id=ids[number % 4], fields=["id", "meta.title"])
+            return bool(media == {"id": ids[number % 4], "meta": {"title": str(number % 4)}})
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(40)))
+
+
+# Transactions of the cloud's own database
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda client: client.media.create(),
+        lambda client: client.media.delete(id="0" * 24),
+        lambda client: client.file.upload(),
+        lambda client: client.file.upload_file(io.BytesIO(b"x")),
+        lambda client: client.send(f"{BASE_URL}/upload", None),
+        lambda client: client.call("unknown.thing"),
+    ],
+)
+def test_nothing_is_written_inside_a_transaction_of_the_cloud(
+    client: CloudKey, write: Callable[[CloudKey], object]
+) -> None:
+    with (
+        transaction.atomic(using="cloud"),
+        pytest.raises(TransportException, match=r"database 'cloud' inside atomic\(\)") as caught,
+    ):
+        write(client)
+
+    assert 'CLOUDKEY_SERVER["DATABASE"]' in str(caught.value)
+    assert client.media.list(fields=["id"])["total"] == 0
+
+
+def test_reads_work_inside_a_transaction_of_the_cloud(client: CloudKey) -> None:
+    made = client.media.create()["id"]
+
+    with transaction.atomic(using="cloud"):
+        assert client.media.list(fields=["id"])["list"] == [{"id": made}]
+        assert connections["cloud"].in_atomic_block
+
+
+def test_on_commit_is_where_to_write(client: CloudKey) -> None:
+    made: list[str] = []
+
+    with transaction.atomic(using="cloud"):
+        transaction.on_commit(lambda: made.append(client.media.create()["id"]), using="cloud")
+
+    assert client.media.list(fields=["id"])["list"] == [{"id": made[0]}]
+
+
+def test_default_database_is_the_site_s(settings: Any, client: CloudKey) -> None:
+    settings.CLOUDKEY_SERVER = {
+        name: value for name, value in settings.CLOUDKEY_SERVER.items() if name != "DATABASE"
+    }
+
+    with transaction.atomic(), pytest.raises(TransportException, match="database 'default'"):
+        client.media.create()
+
+
+# What the request leaves behind
+
+
+def test_connections_of_the_caller_stay_open(client: CloudKey, settings: Any) -> None:
+    """Without a lifetime each end of a request closes what is open."""
+    for alias in ("default", "cloud"):
+        connections[alias].ensure_connection()
+        assert connections[alias].close_at is not None
+    open_before = [connections[alias].connection for alias in ("default", "cloud")]
+    User.objects.bulk_create(User(username=f"user{n}") for n in range(300))
+
+    seen = 0
+    for _ in User.objects.iterator(chunk_size=10):
+        if seen % 100 == 0:
+            client.media.list(fields=["id"])
+        seen += 1
+
+    assert seen == 300
+    assert [connections[alias].connection for alias in ("default", "cloud")] == open_before
+    assert all("close_if_unusable_or_obsolete" not in vars(each) for each in connections.all())
+
+
+def test_connections_that_the_request_opened_are_closed(client: CloudKey) -> None:
+    def work() -> tuple[bool, bool]:
+        client.media.list(fields=["id"])
+        return connections["cloud"].connection is None, connections["default"].connection is None
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() == (True, True)
+
+
+def test_request_is_a_request_to_the_signals(client: CloudKey) -> None:
+    heard: list[str] = []
+
+    def on_start(**kwargs: Any) -> None:
+        heard.append("started")
+
+    def on_end(**kwargs: Any) -> None:
+        heard.append("finished")
+
+    request_started.connect(on_start)
+    request_finished.connect(on_end)
+    try:
+        client.media.list(fields=["id"])
+    finally:
+        request_started.disconnect(on_start)
+        request_finished.disconnect(on_end)
+
+    assert heard == ["started", "finished"]
+
+
+class Nosy:
+    """A middleware that remembers the requests, and leaves things behind as others do."""
+
+    requests: list[HttpRequest] = []
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        translation.activate("fr")
+        set_script_prefix("/elsewhere/")
+        request.urlconf = "tests.urls"
+        self.requests.append(request)
+        return self._get_response(request)
+
+
+@pytest.fixture
+def nosy(settings: Any) -> Iterator[type[Nosy]]:
+    settings.MIDDLEWARE = [f"{__name__}.Nosy", *settings.MIDDLEWARE]
+    yield Nosy
+    Nosy.requests.clear()
+
+
+def test_language_prefix_and_urlconf_of_the_caller_stay(client: CloudKey, nosy: type[Nosy]) -> None:
+    with translation.override("en"):
+        client.media.list(fields=["id"])
+
+        assert translation.get_language() == "en"
+        assert get_script_prefix() == "/"
+        assert get_urlconf() is None
+    assert len(nosy.requests) == 1
+
+
+def test_request_is_one_of_the_base_url(account: Any, settings: Any, nosy: type[Nosy]) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_SSL_REDIRECT = True
+    client = configure(
+        settings, account, TRANSPORT="in-process", BASE_URL="https://me:pw@video.example.org/cloud/"
+    )
+
+    client.media.list(fields=["id"])
+
+    (request,) = nosy.requests
+    assert request.build_absolute_uri() == "https://video.example.org/cloud/api"
+    assert request.META["REMOTE_ADDR"] == "127.0.0.1"
+    assert request.META["SERVER_PORT"] == "443"
+    assert request.is_secure()
+
+
+def test_script_name_of_the_site_is_no_part_of_the_path(
+    account: Any, settings: Any, nosy: type[Nosy]
+) -> None:
+    settings.FORCE_SCRIPT_NAME = "/site"
+    client = configure(
+        settings, account, TRANSPORT="in-process", BASE_URL="http://testserver/site/cloud"
+    )
+
+    assert client.media.list(fields=["id"])["total"] == 0
+    assert nosy.requests[0].path == "/site/cloud/api"
+    assert nosy.requests[0].path_info == "/cloud/api"
+
+
+def test_host_that_the_site_refuses_is_no_answer(client: CloudKey, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["other.example"]
+
+    with pytest.raises(TransportException, match="http://testserver answered HTTP 400"):
+        client.media.list()
+
+
+def test_cloud_that_is_not_there_is_no_answer(account: Any, settings: Any) -> None:
+    client = configure(settings, account, TRANSPORT="in-process", BASE_URL="http://testserver/no")
+
+    with pytest.raises(TransportException, match="http://testserver answered HTTP 404"):
+        client.media.list()
+
+
+def test_t252_upload_goes_nowhere_else(client: CloudKey) -> None:
+    for url in ("http://other/upload", "file:///etc/passwd", f"{BASE_URL}.evil/upload", ""):
+        with pytest.raises(TransportException, match="an upload address that is not its own"):
+            client._transport.send(url, None)  # type: ignore[arg-type]
+
+
+def test_file_is_read_piece_by_piece(client: CloudKey) -> None:
+    class File:
+        size = 20 * 1024 * 1024
+        largest = 0
+        left = size
+
+        def read(self, size: int = -1, /) -> bytes:
+            self.largest = max(self.largest, size)
+            piece = bytes(min(size, self.left))
+            self.left -= len(piece)
+            return piece
+
+    file = File()
+
+    assert client.file.upload_file(file)["size"] == File.size
+    assert file.largest <= 128 * 1024
+
+
+def test_middleware_is_loaded_once_for_all_threads(client: CloudKey) -> None:
+    transport = client._transport
+    assert isinstance(transport, InProcessTransport)
+    gate = threading.Barrier(4)
+
+    def work(_: int) -> int:
+        gate.wait(10)
+        return id(transport._handler())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(work, range(4)))) == 1
+
+
+def test_client_in_the_process_shows_no_key(client: CloudKey, account: Any) -> None:
+    assert account.api_key not in repr(vars(client)) + repr(vars(client._transport))
+
+
+# The check
+
+
+@pytest.mark.parametrize("transport", [None, "http", "in-process"])
+@pytest.mark.parametrize("database", [None, "default", "cloud", "missing"])
+def test_w001_shared_sqlite_is_warned_of(
+    settings: Any, transport: str | None, database: str | None
+) -> None:
+    account = {**settings.CLOUDKEYS["default"], "TRANSPORT": transport}
+    settings.CLOUDKEYS = {"default": account, "wrong": None}
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "DATABASE": database}
+    is_sqlite = connections["default"].vendor == "sqlite"
+    is_shared = transport == "in-process" and database in (None, "default") and is_sqlite
+
+    messages = check_databases(None)
+
+    assert [message.id for message in messages] == ["cloudkey.W001"] * is_shared
+    for message in messages:
+        assert message.msg.startswith('CLOUDKEYS["default"]["TRANSPORT"] is \'in-process\', and')
