@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -39,7 +40,7 @@ class MediaAdminMixin:
     A ``ModelAdmin`` that lists ``actions`` of its own names ``"upload_media"`` among them.
     """
 
-    actions = ["upload_media"]
+    actions: Sequence[Any] | None = ["upload_media"]
     model: type[models.Model]
     admin_site: admin.AdminSite
 

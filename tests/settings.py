@@ -102,6 +102,7 @@ CLOUDKEY_SERVER = {
     "DATABASE": "cloud",
     "WORK_DIR": SCRATCH / "work",
     "MIN_FREE_SPACE": 0,
+    "PENDING_TIME": 0,
 }
 CLOUDKEYS = {
     "default": {

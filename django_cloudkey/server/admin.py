@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from . import pipeline
-from .models import Account, Asset, Job, Media, atomic
+from .models import Account, Asset, Job, Media, Organisation, atomic
 
 
 class ReadOnlyMixin:
@@ -23,9 +23,13 @@ class ReadOnlyMixin:
 
 @admin.register(Account)
 class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["name", "id", "is_active", "public_thumbnails", "created"]
+    list_display = ["name", "id", "organisation", "is_active", "public_thumbnails", "created"]
+    list_select_related = ["organisation"]
     search_fields = ["name", "id"]
-    fields = ["name", "is_active", "public_thumbnails", "id", "created"]
+    fields = [
+        "name", "organisation", "is_manager", "is_active", "public_thumbnails", "is_test", "id",
+        "created",
+    ]  # fmt: skip
     readonly_fields = ["id", "created"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -33,6 +37,14 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
         return False
+
+
+@admin.register(Organisation)
+class OrganisationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "id"]
+    search_fields = ["name", "id"]
+    fields = ["name", "id"]
+    readonly_fields = ["id"]
 
 
 class AssetInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]

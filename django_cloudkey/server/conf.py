@@ -40,6 +40,10 @@ class CloudSettings:
             raise _wrong(key, f"a whole number from {least}", value)
         return value
 
+    def _optional_number(self, key: str, default: int | None) -> int | None:
+        """Return a number from 1, or ``None`` where 0 or nothing says that there is no limit."""
+        return self._number(key, default or 0, least=0) or None
+
     def _texts(self, key: str) -> tuple[str, ...]:
         values = self._get(key, ())
         if isinstance(values, str) or not all(isinstance(value, str) for value in values):
@@ -106,7 +110,10 @@ class CloudSettings:
 
     @property
     def upload_origins(self) -> tuple[str, ...]:
-        """``UPLOAD_ORIGINS``: origins of the sites whose pages may upload from a browser."""
+        """
+        ``UPLOAD_ORIGINS``: origins of the sites whose pages may upload from a browser, and be the
+        ``target`` of an upload.
+        """
         return tuple(origin.rstrip("/") for origin in self._texts("UPLOAD_ORIGINS"))
 
     @property
@@ -121,6 +128,27 @@ class CloudSettings:
     def max_url_lifetime(self) -> int:
         """``MAX_URL_LIFETIME``: seconds for which a signed URL may be valid; 366 days."""
         return self._number("MAX_URL_LIFETIME", 366 * 24 * 3600)
+
+    @property
+    def rate_limit(self) -> int | None:
+        """
+        ``RATE_LIMIT``: calls that an account may make in a minute; no limit by default. Each call
+        then writes a row.
+        """
+        return self._optional_number("RATE_LIMIT", None)
+
+    @property
+    def auth_failure_limit(self) -> int | None:
+        """
+        ``AUTH_FAILURE_LIMIT``: calls with a wrong signature that one address (of IPv6: one /64) may
+        make in a minute before all its calls are refused; 100. ``0`` for no limit.
+        """
+        return self._optional_number("AUTH_FAILURE_LIMIT", 100)
+
+    @property
+    def pending_time(self) -> int:
+        """``PENDING_TIME``: seconds that assets stay pending at least, for clients to see it; 2."""
+        return self._number("PENDING_TIME", 2, least=0)
 
     @property
     def lease(self) -> int:
@@ -151,7 +179,8 @@ class CloudSettings:
 KEYS = {
     "BASE_URL", "CDN_URL", "STATIC_URL", "ACCEPTED_URLS", "DATABASE", "STORAGE", "WORK_DIR",
     "MAX_UPLOAD_SIZE", "MIN_FREE_SPACE", "UPLOAD_LIFETIME", "UPLOAD_ORIGINS", "TRUSTED_PROXIES",
-    "MAX_URL_LIFETIME", "LEASE", "MAX_ATTEMPTS", "MAX_DURATION", "FFMPEG", "FFPROBE",
+    "MAX_URL_LIFETIME", "RATE_LIMIT", "AUTH_FAILURE_LIMIT", "PENDING_TIME", "LEASE", "MAX_ATTEMPTS",
+    "MAX_DURATION", "FFMPEG", "FFPROBE",
 }  # fmt: skip
 """Every key that means something."""
 

@@ -17,8 +17,22 @@ class ClaimLost(Exception):
 
 
 def enqueue(media: Media) -> None:
-    """Make sure that a job will make the pending assets of *media*."""
-    Job.objects.get_or_create(media=media, state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    """
+    Make sure that a job will make the pending assets of *media*, and not before clients saw them.
+
+    Call it with the media's row locked, as a worker does that closes its job: whoever comes second
+    sees what the first one did.
+    """
+    due = Now() + timedelta(seconds=cloud.pending_time)
+    Job.objects.filter(media=media, state=Job.State.QUEUED, due__lt=due).update(due=due)
+    open_states = [Job.State.QUEUED, Job.State.RUNNING]
+    Job.objects.get_or_create(media=media, state__in=open_states, defaults={"due": due})
+
+
+def is_due_soon() -> bool:
+    """Return whether a job only waits for its assets to have been seen pending."""
+    soon = Now() + timedelta(seconds=cloud.pending_time)
+    return Job.objects.filter(state=Job.State.QUEUED, due__lte=soon).exists()
 
 
 def claim() -> Job | None:

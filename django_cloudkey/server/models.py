@@ -33,11 +33,44 @@ def atomic() -> transaction.Atomic:
     return transaction.atomic(using=cloud.database)
 
 
+class Organisation(models.Model):
+    """Accounts that belong together: its managers act as any of them."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_id, editable=False)
+    name = models.CharField(_("name"), max_length=64, unique=True)
+
+    class Meta:
+        verbose_name = _("organisation")
+        verbose_name_plural = _("organisations")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Account(models.Model):
     """Who may call, and whose media are whose. The wire says *user*."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_id, editable=False)
     name = models.CharField(_("name"), max_length=64, unique=True)
+    organisation = models.ForeignKey(
+        Organisation,
+        models.PROTECT,
+        verbose_name=_("organisation"),
+        related_name="accounts",
+        null=True,
+        blank=True,
+    )
+    is_manager = models.BooleanField(
+        _("manager"),
+        default=False,
+        help_text=_("May act as every account of its organisation, with all that this one may."),
+    )
+    is_test = models.BooleanField(
+        _("for tests"),
+        default=False,
+        help_text=_("One call deletes all its media: for the test suites of clients only."),
+    )
     api_key = models.CharField(max_length=64, default=new_key, editable=False)
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("Off: its calls and its addresses are refused.")
@@ -53,9 +86,21 @@ class Account(models.Model):
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(is_manager=False) | models.Q(organisation__isnull=False),
+                name="cloudkey_manager_of_organisation",
+                violation_error_message=_("A manager belongs to an organisation."),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def managed(self) -> models.QuerySet[Account]:
+        """Return the accounts of the organisation that this one manages, itself included."""
+        accounts = Account.objects.filter(organisation=self.organisation_id)
+        return accounts if self.is_manager and self.organisation_id else accounts.none()
 
 
 class Media(models.Model):
@@ -65,6 +110,8 @@ class Media(models.Model):
     account = models.ForeignKey(Account, models.CASCADE, related_name="media")
     meta = models.JSONField(_("meta"), default=dict, blank=True)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    still_at = models.FloatField(null=True, editable=False)
+    """Second of the source that thumbnails show; ``None``: the encoder chooses."""
 
     class Meta:
         verbose_name = _("media")
@@ -97,6 +144,8 @@ class Asset(models.Model):
     """When it became ready."""
     facts = models.JSONField(default=dict, blank=True, editable=False)
     """What probing found, under the names of the wire: ``container``, ``video_width``…"""
+    duration = models.FloatField(null=True, editable=False)
+    """Exact length in seconds of a source that was probed; the wire has it rounded."""
     error_code = models.CharField(max_length=40, blank=True, editable=False)
     error_message = models.CharField(max_length=255, blank=True, editable=False)
 
@@ -140,6 +189,10 @@ class UploadSlot(models.Model):
     name = models.CharField(_("name"), max_length=255, blank=True)
     """Cleaned base name that the sender gave, without its extension."""
     extension = models.CharField(max_length=10, blank=True)
+    total = models.BigIntegerField(_("announced size"), default=0)
+    """Length of the form that is being sent, as its sender said; 0 when he did not."""
+    received = models.BigIntegerField(_("received"), default=0)
+    """Bytes of the file so far; written about twice a second."""
     size = models.BigIntegerField(_("size"), default=0)
     sha1 = models.CharField(max_length=40, blank=True)
     file = models.CharField(max_length=255, blank=True, db_index=True)
@@ -209,3 +262,48 @@ class DiscardedFile(models.Model):
     def discard(cls, names: Iterable[str]) -> None:
         """Note files for removal, in the transaction that stops naming them."""
         cls._default_manager.bulk_create([cls(name=name) for name in names if name])
+
+
+class SavedAnswer(models.Model):
+    """
+    The answer to one call that carried an idempotency key, or the claim of who works on it.
+
+    The answer is written in the transaction of the work itself: there is never one without the
+    other.
+    """
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="saved_answers")
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the request's body."""
+    claim = models.CharField(max_length=32)
+    claim_expires = models.DateTimeField()
+    answer = models.TextField(blank=True)
+    """Body of the answer; empty as long as the call is at work."""
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("saved answer")
+        verbose_name_plural = _("saved answers")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "key"], name="cloudkey_one_answer_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.key}"
+
+
+class RateCounter(models.Model):
+    """How often something happened within the minute that began with its first time."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    """What is counted, and whose: ``calls:<account>``, ``failures:<network>``."""
+    count = models.PositiveIntegerField(default=1)
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("rate counter")
+        verbose_name_plural = _("rate counters")
+
+    def __str__(self) -> str:
+        return self.name

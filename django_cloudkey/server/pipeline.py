@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from ..protocol.assets import SOURCE, AssetStatus, extension_of
+from ..protocol.assets import SOURCE, extension_of
 from . import files, jobs
 from .conf import cloud
 from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic
@@ -52,26 +53,33 @@ def process(job: Job, stop: Callable[[], bool]) -> None:
     Raises:
         ClaimLost: the job became another worker's; nothing of this attempt is left.
     """
+    # What is asked for from here on belongs to the next job.
+    asked = set(_unfinished(job.media).values_list("pk", flat=True))
     try:
         if job.attempts > cloud.max_attempts:
             # Whoever tried before was killed each time and could not say why.
-            _give_up(job, "worker_lost", "The work was interrupted too often and was given up.")
+            reason = "The work was interrupted too often and was given up."
+            _give_up(job, asked, "worker_lost", reason)
             return
         _discard_earlier_attempts(job)
-        _make_assets(job, stop)
+        _make_assets(job, asked, stop)
     except Cancelled:
         jobs.release(job)
     except TranscodingError as error:
-        _fail_or_retry(job, error.code, str(error), is_permanent=error.is_permanent)
+        _fail_or_retry(job, asked, error.code, str(error), is_permanent=error.is_permanent)
     except OSError as error:
         logger.warning("Job %s: %s", job.pk, error)
-        _fail_or_retry(job, "storage", "The file could not be read or stored.", is_permanent=False)
+        reason = "The file could not be read or stored."
+        _fail_or_retry(job, asked, "storage", reason, is_permanent=False)
 
 
-def _make_assets(job: Job, stop: Callable[[], bool]) -> None:
+def _make_assets(job: Job, asked: set[int], stop: Callable[[], bool]) -> None:
     media = job.media
     tools = find_tools(cloud.ffmpeg, cloud.ffprobe)
     source = media.assets.filter(name=SOURCE).exclude(file="").first()
+    if source is None and not asked:
+        _publish(job, {}, {})
+        return
     if source is None:
         raise NotAVideo("There is no source to make assets from.")
     with (
@@ -81,9 +89,9 @@ def _make_assets(job: Job, stop: Callable[[], bool]) -> None:
         found = probe(tools, path, stop=stop)
         seconds = cloud.max_duration
         check_budget(found, Budget(max_duration=seconds, max_frames=seconds * MAX_FRAME_RATE))
-        names = _start(job, source, found)
-        if not names:
-            _publish(job, {})
+        wanted = _start(job, source, found, asked)
+        if not wanted:
+            _publish(job, {}, {})
             return
         output = directory / "output"
         output.mkdir()
@@ -91,33 +99,43 @@ def _make_assets(job: Job, stop: Callable[[], bool]) -> None:
             tools,
             path,
             found,
-            names,
+            wanted,
             output,
             limits=Limits(),
             max_duration=cloud.max_duration,
+            still_at=media.still_at,
             on_progress=_progress_writer(media),
             stop=stop,
         )
-        _store_and_publish(job, renditions)
+        _store_and_publish(job, renditions, wanted)
 
 
-def _start(job: Job, source: Asset, found: Probe) -> list[str]:
-    """Mark the source ready and the wanted assets as being made; return the names of those."""
-    waiting = job.media.assets.filter(
-        status__in=[Asset.Status.PENDING, Asset.Status.PROCESSING]
-    ).exclude(name=SOURCE)
+def _unfinished(media: Media) -> QuerySet[Asset]:
+    return media.assets.filter(status__in=[Asset.Status.PENDING, Asset.Status.PROCESSING])
+
+
+def _start(job: Job, source: Asset, found: Probe, asked: set[int]) -> dict[str, int]:
+    """Mark the source ready and what is asked for as being made; return its names and rows."""
+    waiting = _unfinished(job.media).filter(pk__in=asked, name__in=PRESETS)
     with atomic():
+        _lock(job.media)
         if not jobs.renew(job):
             raise jobs.ClaimLost(f"Job {job.pk} is no longer ours.")
         if source.status != Asset.Status.READY:
             extension = source.facts.get("file_extension", "")
             facts = {**facts_of(found), "file_extension": extension}
             Asset.objects.filter(pk=source.pk).update(
-                status=Asset.Status.READY, created=timezone.now(), facts=facts, progress=100
+                status=Asset.Status.READY,
+                created=timezone.now(),
+                facts=facts,
+                duration=found.duration,
+                progress=100,
+                error_code="",
+                error_message="",
             )
-        names = list(waiting.values_list("name", flat=True))
+        wanted = dict(waiting.values_list("name", "pk"))
         waiting.update(status=Asset.Status.PROCESSING, progress=0)
-    return [name for name in names if name in PRESETS]
+    return wanted
 
 
 def _progress_writer(media: Media) -> Callable[[int], None]:
@@ -132,14 +150,14 @@ def _progress_writer(media: Media) -> Callable[[int], None]:
     return write
 
 
-def _store_and_publish(job: Job, renditions: dict[str, Rendition]) -> None:
+def _store_and_publish(job: Job, renditions: dict[str, Rendition], wanted: dict[str, int]) -> None:
     prefix = f"{_prefix(job.media)}/{job.claim}"
     stored: dict[str, tuple[str, Rendition]] = {}
     for name, rendition in renditions.items():
         target = f"{prefix}/{name}.{extension_of(name)}"
         stored[name] = (files.store(rendition.path, target), rendition)
     try:
-        _publish(job, stored)
+        _publish(job, stored, wanted)
     except jobs.ClaimLost:
         # Only here is it certain that no row names these files: any other failure may have come
         # after the commit, and the next attempt sees which files are named and removes the rest.
@@ -148,11 +166,16 @@ def _store_and_publish(job: Job, renditions: dict[str, Rendition]) -> None:
         raise
 
 
-def _publish(job: Job, stored: dict[str, tuple[str, Rendition]]) -> None:
+def _publish(job: Job, stored: dict[str, tuple[str, Rendition]], wanted: dict[str, int]) -> None:
     with atomic():
+        _lock(job.media)
         jobs.finish(job)
+        rows = Asset.objects.in_bulk(list(wanted.values()))
         for name, (file, rendition) in stored.items():
-            asset = job.media.assets.get(name=name)
+            asset = rows.get(wanted[name])
+            if asset is None:  # removed or asked for anew while it was made
+                DiscardedFile.discard([file])
+                continue
             DiscardedFile.discard([asset.file])
             asset.status = Asset.Status.READY
             asset.progress = 100
@@ -165,23 +188,26 @@ def _publish(job: Job, stored: dict[str, tuple[str, Rendition]]) -> None:
     logger.info("Media %s: %d assets ready", job.media_id, len(stored))
 
 
-def _fail_or_retry(job: Job, code: str, message: str, *, is_permanent: bool) -> None:
+def _fail_or_retry(
+    job: Job, asked: set[int], code: str, message: str, *, is_permanent: bool
+) -> None:
     if is_permanent or job.attempts >= cloud.max_attempts:
-        _give_up(job, code, message)
+        _give_up(job, asked, code, message)
         return
     delay = RETRY_DELAY * 2 ** (job.attempts - 1)
     logger.warning("Job %s: %s; trying again in %d s", job.pk, code, delay)
     jobs.retry(job, delay)
 
 
-def _give_up(job: Job, code: str, message: str) -> None:
+def _give_up(job: Job, asked: set[int], code: str, message: str) -> None:
     with atomic():
+        _lock(job.media)
         jobs.fail(job)
         job.state = Job.State.FAILED
-        unfinished = [AssetStatus.PENDING, AssetStatus.PROCESSING]
-        job.media.assets.filter(status__in=unfinished).update(
+        _unfinished(job.media).filter(pk__in=asked).update(
             status=Asset.Status.ERROR, progress=0, error_code=code, error_message=message
         )
+        jobs.requeue_if_pending(job.media)
     logger.warning("Media %s: %s (%s)", job.media_id, message, code)
     try:
         _discard_earlier_attempts(job)
@@ -201,6 +227,11 @@ def _discard_earlier_attempts(job: Job) -> None:
     for name in found:
         if name not in named:
             files.remove(name)
+
+
+def _lock(media: Media) -> None:
+    """Wait for whoever changes what is asked of *media*, and keep others from it."""
+    Media.objects.select_for_update().filter(pk=media.pk).first()
 
 
 def _prefix(media: Media) -> str:

@@ -11,7 +11,7 @@ from django.urls import path, re_path
 from .delivery.views import serve
 from .player.views import embed
 from .rpc.views import api
-from .uploads.views import upload
+from .uploads.views import progress, upload
 
 app_name = "cloudkey_server"
 
@@ -20,6 +20,7 @@ urlpatterns = [
     # A base URL that ends in /api gets /api once more from historical clients.
     path("api/api", api),
     path("upload", upload, name="upload"),
+    path("progress", progress, name="progress"),
     re_path(r"^(?P<path>(?:player/)?embed/.*)$", embed, name="embed"),
     re_path(r"^(?P<path>route/.*)$", serve, name="stream"),
     re_path(r"^(?P<path>[0-9a-f]{24}/[0-9a-f]{24}/jpeg_thumbnail_.*)$", serve, name="thumbnail"),

@@ -14,11 +14,12 @@ from django.db.models.functions import Now
 
 from . import files, jobs, pipeline
 from .conf import cloud
-from .models import DiscardedFile, Job, UploadSlot, atomic
+from .models import DiscardedFile, Job, RateCounter, SavedAnswer, UploadSlot, atomic
 
 logger = logging.getLogger(__name__)
 
 POLL = 1.0  # seconds between two looks at an empty queue
+SOON = 0.05  # seconds between two looks at a queue with a job that is not due yet
 TIDY = 60.0  # seconds between two rounds of tidying up
 
 
@@ -38,7 +39,7 @@ class Worker:
         self._stopping.set()
 
     def run(self, *, drain: bool = False) -> int:
-        """Return the number of jobs closed; with *drain*, as soon as none is due any more."""
+        """Return the number of jobs closed; with *drain*, as soon as none is due or nearly."""
         closed = 0
         tidied = 0.0
         while not self._stopping.is_set():
@@ -58,6 +59,8 @@ class Worker:
             if job is not None:
                 self._work(job)
                 closed += 1
+            elif drain and jobs.is_due_soon():
+                self._stopping.wait(SOON)
             elif drain:
                 tidy_up()
                 break
@@ -112,8 +115,10 @@ def _kept_alive(job: Job) -> Iterator[threading.Event]:
 
 
 def tidy_up() -> None:
-    """Remove discarded files, expired uploads, and what killed processes left behind."""
+    """Remove discarded files, expired rows and uploads, and what killed processes left behind."""
     pipeline.remove_discarded()
+    for rows in (SavedAnswer.objects, RateCounter.objects):
+        rows.filter(expires__lt=Now()).delete()
     _expire_uploads()
     _remove_stale_folders()
 

@@ -35,7 +35,7 @@ def test_strange_key_gets_the_list(settings: Any) -> None:
     configure(settings, zzz=5)
 
     (message,) = check_settings(None)
-    assert "ACCEPTED_URLS, BASE_URL" in str(message.hint)
+    assert "ACCEPTED_URLS, AUTH_FAILURE_LIMIT, BASE_URL" in str(message.hint)
 
 
 @pytest.mark.parametrize("url", ["", "video.example", "ftp://video.example"])
@@ -89,6 +89,8 @@ def test_missing_ffmpeg_is_a_warning(settings: Any) -> None:
         ("BASE_URL", None, "an http(s) address, got ''"),
         ("CDN_URL", "ftp://cdn.example.org", "an http(s) address, got 'ftp://cdn.example.org'"),
         ("LEASE", 0, "a whole number from 1, got 0"),
+        ("RATE_LIMIT", "many", "a whole number from 0, got 'many'"),
+        ("AUTH_FAILURE_LIMIT", -1, "a whole number from 0, got -1"),
         ("MAX_UPLOAD_SIZE", "1 GB", "a whole number from 1, got '1 GB'"),
         ("UPLOAD_ORIGINS", "https://example.org", "a list of texts, got 'https://example.org'"),
         ("WORK_DIR", 7, "a path, got 7"),

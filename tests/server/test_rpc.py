@@ -26,7 +26,6 @@ from django_cloudkey.client import (
     InvalidRequest,
     LimitExceeded,
     NotFound,
-    SerializerError,
 )
 from django_cloudkey.protocol.normalization import normalize
 from django_cloudkey.protocol.signing import read_auth, sign_call, verify_url
@@ -108,18 +107,12 @@ def signed(cloud: Cloud, request: dict[str, Any], **more: Any) -> bytes:
 # Happy paths
 
 
-def test_every_registered_method_is_tested_here() -> None:
-    assert set(METHODS) == {
-        "file.upload",
-        "media.create",
-        "media.delete",
-        "media.get_assets",
-        "media.get_meta",
-        "media.info",
-        "media.list",
-        "media.set_meta",
-        "user.info",
-    }
+def test_every_registered_method_is_called_over_the_wire() -> None:
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+
+    assert {
+        name for name in METHODS if f".{name}(" not in tests and f'"{name}"' not in tests
+    } == set()
 
 
 def test_user_info_tells_the_account_of_itself(cloud: Cloud) -> None:
@@ -128,9 +121,15 @@ def test_user_info_tells_the_account_of_itself(cloud: Cloud) -> None:
     assert cloud.client.user.info() == {
         "id": own.pk,
         "username": "demo",
+        "first_name": "",
+        "last_name": "",
+        "email": "",
         "created": int(own.created.timestamp()),
+        "last_login": None,
         "is_active": True,
+        "streaming_active": True,
         "permissions": [],
+        "org_id": None,
     }
     assert cloud.client.user.info(id=own.pk, fields=["id", "username"]) == {
         "id": own.pk,
@@ -157,13 +156,6 @@ def test_file_upload_opens_a_slot(cloud: Cloud) -> None:
     assert url.startswith(f"{cloud.base_url}/upload?uuid={slot.pk}&seal=")
     assert slot.account == cloud.account
     assert slot.state == UploadSlot.State.WAITING
-
-
-@pytest.mark.parametrize("options", [{"target": "http://x"}, {"status": True}, {"jsonp_cb": "f"}])
-def test_file_upload_offers_no_options(cloud: Cloud, options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidParameter, match=r"630: Invalid parameters for file\.upload: this s"):
-        cloud.client.file.upload(**options)
-    assert cloud.client.file.upload(status=False)["url"]
 
 
 def test_media_create_without_source_makes_an_empty_media(cloud: Cloud) -> None:
@@ -669,7 +661,7 @@ def test_what_cannot_be_a_user_is_not_looked_up(
     request = {"call": "media.list", "auth": f"{user}:{'0' * 32}"}
 
     with django_assert_num_queries(0, using="cloud"):
-        text = answer(json.dumps(request).replace("\ud800", "x").encode())
+        text = answer(json.dumps(request).replace("\ud800", "x").encode())[0]
 
     assert json.loads(text)["error"]["code"] in (400, 500)
 
@@ -732,7 +724,7 @@ def test_unknown_object_is_refused(cloud: Cloud, call: str) -> None:
 @pytest.mark.parametrize(
     ("call", "shown"),
     [
-        ("media.count", "'count'"),
+        ("media.publish", "'publish'"),
         ("media.__init__", "'__init__'"),
         ("media.__class__.mro", "'__class__.mro'"),
         ("media.info.x", "'info.x'"),
@@ -884,13 +876,6 @@ def test_malformed_request_gets_its_code(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_client_raises_what_the_server_answered(cloud: Cloud) -> None:
-    with pytest.raises(SerializerError, match="500: The request is not valid JSON"):
-        cloud.client.media.create(meta={"big": 2**63})
-    with pytest.raises(SerializerError, match="500: The request is nested too deeply"):
-        cloud.client.media.create(meta={"a": json.loads("[" * 20 + "]" * 20)})
-
-
 def test_a07_signature_of_set_meta_does_not_delete(cloud: Cloud, media: str) -> None:
     meta = {"title": "xcallmedia.delete"}
     request = {"call": "media.set_meta", "args": {"id": media, "meta": meta}}
@@ -975,7 +960,7 @@ def test_signature_of_every_published_client_is_accepted(
 
     body = post(cloud, json.dumps({**request, "auth": vector["expected"]}).encode())[1]
 
-    assert json.loads(body).get("error", {}).get("code") != 400
+    assert json.loads(body).get("error", {}).get("message") != "Authentication failed."
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,13 @@ def _is_meta_key(value: Any) -> bool:
     return isinstance(value, str) and _META_KEY.fullmatch(value) is not None
 
 
-def _is_meta_value(value: Any) -> bool:
+def is_meta_value(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float) or _is_text(value)
 
 
 def _is_meta(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        _is_meta_key(key) and _is_meta_value(item) for key, item in value.items()
+        _is_meta_key(key) and is_meta_value(item) for key, item in value.items()
     )
 
 
@@ -78,6 +78,13 @@ Fields = Annotated[
             value, lambda item: isinstance(item, str) and _FIELD.fullmatch(item) is not None
         ),
         says=f"a list of at most {MAX_LIST} field names such as 'meta.title'",
+    ),
+]
+AssetName = Annotated[
+    str,
+    Check(
+        accepts=lambda value: isinstance(value, str) and value in ASSET_NAMES,
+        says="the name of an asset",
     ),
 ]
 AssetNames = Annotated[
@@ -137,11 +144,11 @@ class Arguments:
         for name, value in given.items():
             check = self._checks.get(name)
             if check is None:
-                raise _invalid(call, f"{name[:64]!r} is unknown")
+                raise invalid(call, f"{name[:64]!r} is unknown")
             if not check.accepts(value):
-                raise _invalid(call, f"{name} must be {check.says}")
+                raise invalid(call, f"{name} must be {check.says}")
         for name in sorted(self._required - given.keys()):
-            raise _invalid(call, f"{name} is missing")
+            raise invalid(call, f"{name} is missing")
         return given
 
 
@@ -154,5 +161,6 @@ def _check_in(hint: Any) -> Check:
     raise TypeError(f"{hint!r} has no Check.")
 
 
-def _invalid(call: str, reason: str) -> InvalidParameter:
+def invalid(call: str, reason: str) -> InvalidParameter:
+    """Return the error that says what is wrong with an argument of *call*."""
     return InvalidParameter(f"Invalid parameters for {call}: {reason}.")

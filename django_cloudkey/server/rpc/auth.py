@@ -1,4 +1,4 @@
-"""Who calls."""
+"""Who calls, and on whose behalf."""
 
 from __future__ import annotations
 
@@ -15,16 +15,24 @@ _NOBODY = Secret(new_key())
 
 def authenticate(call: Call) -> Account:
     """
-    Return the active account that signed *call*.
+    Return the active account that *call* is for: the one that signed it, or the one it acts as.
+
+    ``auth`` starts with ``<caller>`` or ``<caller>/<other>``; the caller's key signs both. A
+    manager acts as any active account of its organisation.
 
     Raises:
-        AuthenticationError: none did; the text does not say why.
+        AuthenticationError: nobody signed it, or the caller may not act as the other; the text
+            does not say which.
     """
-    user = call.auth.rpartition(":")[0]
-    account = None
+    user, slash, other = call.auth.rpartition(":")[0].partition("/")
+    caller = None
     if is_media_id(user):  # PostgreSQL fails on a text with NUL
-        account = Account.objects.filter(pk=user, is_active=True).first()
-    verify_call(call.auth, call.signed, Secret(account.api_key) if account else _NOBODY)
+        caller = Account.objects.filter(pk=user, is_active=True).first()
+    verify_call(call.auth, call.signed, Secret(caller.api_key) if caller else _NOBODY)
+    account = caller
+    if caller is not None and slash:
+        among = caller.managed().filter(is_active=True)
+        account = among.filter(pk=other).first() if is_media_id(other) else None
     if account is None:
         raise AuthenticationError("Authentication failed.")
     return account

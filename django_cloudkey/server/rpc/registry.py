@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from ...protocol.exceptions import InvalidMethod, InvalidObject
@@ -20,19 +21,35 @@ class Method:
     name: str
     function: Callable[..., Any]
     arguments: Arguments
+    writes: bool
+    """Whether a second call could do a second thing: such a call may carry an idempotency key."""
 
-    def __call__(self, account: Account, args: dict[str, Any]) -> Any:
-        return self.function(account, **self.arguments.validate(self.name, args))
+    def bind(self, account: Account, args: dict[str, Any]) -> Callable[[], Any]:
+        """
+        Return the call, its arguments checked, to be carried out.
+
+        Raises:
+            InvalidParameter: an argument is unknown, missing or not what it must be.
+        """
+        return partial(self.function, account, **self.arguments.validate(self.name, args))
 
 
 METHODS: dict[str, Method] = {}
 
 
-def method(name: str) -> Callable[[_Function], _Function]:
-    """Register a function of (account, named arguments) as the remote method *name*."""
+def method(name: str, *, writes: bool = False) -> Callable[[_Function], _Function]:
+    """
+    Register a function of (account, named arguments) as the remote method *name*.
+
+    Args:
+        writes: The method changes something; all its changes are rows of the cloud's database, so
+            that they can be committed together with the answer.
+    """
 
     def register(function: _Function) -> _Function:
-        METHODS[name] = Method(name=name, function=function, arguments=Arguments(function))
+        METHODS[name] = Method(
+            name=name, function=function, arguments=Arguments(function), writes=writes
+        )
         return function
 
     return register

@@ -8,15 +8,25 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-from ...protocol.envelope import decode_call, encode_error, encode_result
-from ...protocol.exceptions import InvalidRequest, ProcessorException, RPCException
+from ...protocol.envelope import Call, decode_call, encode_error, encode_result
+from ...protocol.exceptions import (
+    AuthenticationError,
+    InvalidRequest,
+    ProcessorException,
+    RPCException,
+)
+from ..delivery.viewer import viewer_of
+from ..models import Account
 from . import methods  # noqa: F401 - registers them
 from .auth import authenticate
+from .idempotency import answer_once
+from .limits import check_address, count_call, count_failure
 from .registry import lookup
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024  # bytes
+FEATURES = "idempotency"  # what a client may rely on, joined by ", "
 
 
 @csrf_exempt  # calls carry a signature and no cookie
@@ -38,21 +48,50 @@ def api(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=400)
     if len(body) > MAX_BODY:
         return HttpResponse(status=413)
-    return HttpResponse(answer(body), content_type="application/json")
+    content, headers = answer(
+        body, key=request.headers.get("Idempotency-Key"), address=viewer_of(request).ip
+    )
+    return HttpResponse(content, content_type="application/json", headers=headers)
 
 
-def answer(body: bytes) -> bytes:
-    """Return the answer to the request *body*."""
+def answer(
+    body: bytes, *, key: str | None = None, address: str = ""
+) -> tuple[bytes, dict[str, str]]:
+    """
+    Return the answer to the request *body*, and its headers.
+
+    Args:
+        key: Under which the answer to a call that writes is kept, and given again.
+        address: Of the caller; ``""`` when it is not known.
+    """
     name = "-"
+    headers = {"CloudKey-Features": FEATURES}
     try:
         call = decode_call(body)
-        account = authenticate(call)
+        account = _authenticate(call, address)
         name = call.name
-        return encode_result(lookup(call.object, call.method)(account, call.args))
+        count_call(account)
+        method = lookup(call.object, call.method)
+        work = method.bind(account, call.args)
+        if key is not None and method.writes:
+            return answer_once(account, key, body, work), headers
+        return encode_result(work()), headers
     except RPCException as error:
         logger.info("%s: %d", name[:80], error.code)
-        return encode_error(error)
+        if isinstance(error.data, dict) and "retry_after" in error.data:
+            headers["Retry-After"] = str(error.data["retry_after"])
+        return encode_error(error), headers
     except Exception:
         # Clients of this protocol cannot read a page of another status; the log has the details.
         logger.exception("%s: an unexpected failure", name[:80])
-        return encode_error(ProcessorException("The server could not work on the request."))
+        failure = ProcessorException("The server could not work on the request.")
+        return encode_error(failure), headers
+
+
+def _authenticate(call: Call, address: str) -> Account:
+    check_address(address)
+    try:
+        return authenticate(call)
+    except AuthenticationError:
+        count_failure(address)
+        raise

@@ -62,7 +62,13 @@ def plan_outputs(found: Probe, presets: Mapping[str, Preset], directory: Path) -
 
 
 def build_command(
-    tools: Tools, source: Path, found: Probe, outputs: list[Output], *, max_duration: float
+    tools: Tools,
+    source: Path,
+    found: Probe,
+    outputs: list[Output],
+    *,
+    max_duration: float,
+    still_at: float | None = None,
 ) -> list[str]:
     """
     Return the argv of the one process that makes *outputs*.
@@ -72,6 +78,7 @@ def build_command(
         outputs: As planned by :func:`plan_outputs`.
         max_duration: Seconds of the source that are allowed; it is cut a little later, so that
             what was too long can be told by the renditions.
+        still_at: Second that thumbnails show.
     """
     threads = str(THREADS)
     command = [
@@ -80,7 +87,7 @@ def build_command(
         *("-filter_complex_threads", threads),
         *("-threads", threads, "-t", f"{max_duration + CUT_MARGIN:.3f}"),
         *pinned_input(source, found.demuxer),
-        *("-filter_complex", build_filters(found, outputs)),
+        *("-filter_complex", build_filters(found, outputs, still_at)),
     ]
     for number, output in enumerate(outputs):
         command += ["-map", f"[o{number}]"]
@@ -92,14 +99,16 @@ def build_command(
     return command
 
 
-def build_filters(found: Probe, outputs: list[Output]) -> str:
+def build_filters(found: Probe, outputs: list[Output], still_at: float | None = None) -> str:
     """Return the filter graph with one input and the labels ``[o0]``, ``[o1]``, … as outputs."""
     videos = [n for n, output in enumerate(outputs) if isinstance(output.preset, VideoPreset)]
     stills = [n for n, output in enumerate(outputs) if isinstance(output.preset, ThumbnailPreset)]
     branches = [f"p{n}" for n in videos] + (["still"] if stills else [])
     chains = [f"[0:{found.video_stream}]{_common_filters(found)}{_split(branches)}"]
     if stills:
-        chains.append(f"[still]{_select_still(found)},{_split([f'p{n}' for n in stills])}")
+        chains.append(
+            f"[still]{_select_still(found, still_at)},{_split([f'p{n}' for n in stills])}"
+        )
     for n, output in enumerate(outputs):
         pixels = "yuv420p" if n in videos else "yuvj420p"
         chains.append(f"[p{n}]scale={output.width}:{output.height},setsar=1,format={pixels}[o{n}]")
@@ -123,14 +132,14 @@ def _common_filters(found: Probe) -> str:
     return filters
 
 
-def _select_still(found: Probe) -> str:
+def _select_still(found: Probe, still_at: float | None) -> str:
     """
     Return the filter that lets the first frame pass and the one at the wanted time.
 
     The second overwrites the first in the file; where there is no second, because the clip has one
     frame or ends earlier than it claims, the first stays.
     """
-    at = f"{found.duration * STILL_POSITION:.3f}"
+    at = f"{found.duration * STILL_POSITION if still_at is None else still_at:.3f}"
     return f"select='eq(n,0)+gte(t,{at})*lt(prev_selected_t,{at})'"
 
 

@@ -45,6 +45,7 @@ def transcode(
     *,
     limits: Limits,
     max_duration: float = Budget().max_duration,
+    still_at: float | None = None,
     on_progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> dict[str, Rendition]:
@@ -61,6 +62,8 @@ def transcode(
         directory: An existing folder of this attempt alone; what fails is removed from it.
         limits: What the process may use up.
         max_duration: Seconds that are allowed, whatever the source claimed.
+        still_at: Second that thumbnails show, a tenth of the duration by default; past the end it
+            is the first picture.
         on_progress: Called with a percentage that grows from 0 to 99.
         stop: Asked a few times a second; true ends it.
 
@@ -76,7 +79,14 @@ def transcode(
     outputs = plan_outputs(probe, {name: PRESETS[name] for name in names}, directory)
     if not outputs:
         return {}
-    command = build_command(tools, source, probe, list(outputs.values()), max_duration=max_duration)
+    command = build_command(
+        tools,
+        source,
+        probe,
+        list(outputs.values()),
+        max_duration=max_duration,
+        still_at=still_at,
+    )
     progress = _Progress(probe.duration, on_progress)
     try:
         _encode(command, limits, progress, stop)

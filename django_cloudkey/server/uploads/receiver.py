@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import re
+import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.core.files.uploadhandler import FileUploadHandler, StopFutureHandlers, StopUpload
+from django.db import DatabaseError
 from django.http import HttpRequest
 
 from .. import files
 from ..conf import cloud
 from ..models import UploadSlot
 
+logger = logging.getLogger(__name__)
+
 MAX_NAME = 200  # characters of a display name
 FORM_SIZE = 64 * 1024  # bytes that a form may add to its file
+TELL_EVERY = 0.5  # seconds
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -58,7 +64,7 @@ class SlotHandler(FileUploadHandler):
 
     Attributes:
         refused: Why receiving stopped, when it did.
-        size: Bytes received.
+        size: Bytes received; the slot's row follows, about twice a second.
     """
 
     chunk_size = 256 * 1024
@@ -70,6 +76,8 @@ class SlotHandler(FileUploadHandler):
         self.is_complete = False
         self.size = 0
         self.name = ""
+        self._slot_id = slot.pk
+        self._told = time.monotonic()
         self._digest = hashlib.sha1(usedforsecurity=False)
         self._file: Any = None
 
@@ -99,6 +107,8 @@ class SlotHandler(FileUploadHandler):
                 raise
             self._stop(no_space())
         self._digest.update(raw_data)
+        if time.monotonic() - self._told >= TELL_EVERY:
+            self._tell()
 
     def file_complete(self, file_size: int) -> None:
         # The answer promises that the file is safe: it has to survive a loss of power.
@@ -121,6 +131,14 @@ class SlotHandler(FileUploadHandler):
             except OSError:
                 self.refused = self.refused or no_space()
         Path(self.path).unlink(missing_ok=True)
+
+    def _tell(self) -> None:
+        try:
+            UploadSlot.objects.filter(pk=self._slot_id).update(received=self.size)
+        except DatabaseError:
+            # Nobody loses a file for the sake of a progress bar.
+            logger.warning("Upload %s: its progress could not be noted", self._slot_id)
+        self._told = time.monotonic()
 
     def _stop(self, reason: Refused) -> None:
         self.refused = reason

@@ -1,12 +1,19 @@
-"""Upload slots: opened with a sealed address, found by the address that the upload answered."""
+"""
+Upload slots: opened with a sealed address, found by the address that the upload answered.
+
+Each address has a seal of its own, over the slot and what the address is good for::
+
+    /upload?uuid=<slot>&seal=<seal>[&target=<page>]      takes one file
+    /progress?uuid=<slot>&seal=<seal>[&jsonp_cb=?]       says how far it is
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 
 from ...protocol.urls import UploadedFile, parse
 from ..conf import cloud
@@ -21,9 +28,30 @@ def open_slot(account: Account) -> UploadSlot:
     return UploadSlot.objects.create(account=account, expires=expires)
 
 
-def upload_url(slot: UploadSlot) -> str:
-    """Return the address that takes the file. Whoever has it may send one, nobody else may."""
-    return f"{cloud.base_url}/upload?{urlencode({'uuid': slot.pk, 'seal': seal(slot.pk)})}"
+def upload_url(slot: UploadSlot, target: str = "") -> str:
+    """
+    Return the address that takes the file. Whoever has it may send one, nobody else may.
+
+    Args:
+        target: Page that the sender is led to afterwards, see :mod:`.targets`.
+    """
+    query = {"uuid": slot.pk, "seal": upload_seal(slot.pk, target)}
+    if target:
+        query["target"] = target
+    return f"{cloud.base_url}/upload?{urlencode(query)}"
+
+
+def progress_url(slot: UploadSlot, callback: str = "") -> str:
+    """
+    Return the address that says how far the upload is.
+
+    Args:
+        callback: Function that the answer calls, or ``?``, which is kept as it is: jQuery puts the
+            name of a function of its own in its place.
+    """
+    query = {"uuid": slot.pk, "seal": progress_seal(slot.pk)}
+    url = f"{cloud.base_url}/progress?{urlencode(query)}"
+    return f"{url}&jsonp_cb={quote(callback, safe='?')}" if callback else url
 
 
 def seal(text: str) -> str:
@@ -31,10 +59,16 @@ def seal(text: str) -> str:
     return salted_hmac(_SALT, text, algorithm="sha256").hexdigest()[:32]
 
 
-def sealed_slot(slot_id: str, given: str) -> UploadSlot | None:
-    """Return the live slot *slot_id* if *given* is its seal."""
-    if not constant_time_compare(seal(slot_id), given):
-        return None
+def upload_seal(slot_id: str, target: str = "") -> str:
+    return seal(f"{slot_id}:target:{target}" if target else slot_id)
+
+
+def progress_seal(slot_id: str) -> str:
+    return seal(f"{slot_id}:progress")
+
+
+def live_slot(slot_id: str) -> UploadSlot | None:
+    """Return the slot of a seal that was right, unless it expired or its account is inactive."""
     slots = UploadSlot.objects.filter(pk=slot_id, expires__gt=timezone.now())
     return slots.filter(account__is_active=True).first()
 

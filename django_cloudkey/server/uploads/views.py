@@ -1,7 +1,8 @@
-"""``POST /upload?uuid=…&seal=…``: takes one file and says what arrived."""
+"""``POST /upload``: takes one file and says what arrived. ``GET /progress``: how far it is."""
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -9,26 +10,43 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 
 from .. import files
 from ..conf import cloud
 from ..models import DiscardedFile, UploadSlot
 from .receiver import FULL_DISK, Refused, SlotHandler, check_space, no_space, split_name
-from .slots import file_url, seal, sealed_slot
+from .slots import file_url, live_slot, progress_seal, seal, upload_seal
+from .targets import is_callback, with_query
 
 logger = logging.getLogger(__name__)
 
+STATES: dict[str, str] = {
+    UploadSlot.State.WAITING: "notfound",
+    UploadSlot.State.RECEIVING: "uploading",
+    UploadSlot.State.DONE: "done",
+    UploadSlot.State.FAILED: "error",
+}
+"""Words of the wire for the states of a slot."""
 DRAIN = 64 * 1024 * 1024  # bytes of a refused file that are read, so that the sender gets to listen
 
 
 @csrf_exempt  # the sealed address is the right to send; no cookie is looked at
 def upload(request: HttpRequest) -> HttpResponse:
-    """Receive the file of a slot; 200 with what arrived, or a status and a sentence."""
+    """
+    Receive the file of a slot.
+
+    200 with what arrived, or 303 to the target that the address names; otherwise a status and a
+    sentence.
+    """
     if request.method == "OPTIONS":
         return _allow_origin(request, HttpResponse(status=204))
+    response: HttpResponse
     try:
-        response = JsonResponse(_receive(request))
+        arrived = _receive(request)
+        target = request.GET.get("target")
+        response = _redirect(target, arrived) if target else JsonResponse(arrived)
     except Refused as refused:
         logger.info("Upload refused: %d", refused.status)
         error = {"code": 1030 if refused.status in (413, 507) else 600, "message": refused.message}
@@ -40,13 +58,16 @@ def upload(request: HttpRequest) -> HttpResponse:
 def _receive(request: HttpRequest) -> dict[str, Any]:
     if request.method != "POST":
         raise Refused(405, "A file is sent by POST.")
-    slot = sealed_slot(request.GET.get("uuid", ""), request.GET.get("seal", ""))
+    slot_id, target = request.GET.get("uuid", ""), request.GET.get("target", "")
+    is_sealed = constant_time_compare(upload_seal(slot_id, target), request.GET.get("seal", ""))
+    slot = live_slot(slot_id) if is_sealed else None
     if slot is None:
         raise Refused(403, "This upload address is not valid, or not any more.")
-    check_space(_announced_size(request))
+    announced = _announced_size(request)
+    check_space(announced)
     states = UploadSlot.State
     if not UploadSlot.objects.filter(pk=slot.pk, state=states.WAITING).update(
-        state=states.RECEIVING
+        state=states.RECEIVING, total=announced
     ):
         raise Refused(409, "This upload address was used already.")
     try:
@@ -88,6 +109,7 @@ def _take(request: HttpRequest, slot: UploadSlot) -> dict[str, Any]:
         name=slot.name,
         extension=slot.extension,
         size=slot.size,
+        received=slot.size,
         sha1=slot.sha1,
         file=slot.file,
         state=slot.state,
@@ -114,6 +136,41 @@ def _store(handler: SlotHandler, slot: UploadSlot) -> str:
         raise
 
 
+def _redirect(target: str, arrived: dict[str, Any]) -> HttpResponse:
+    """Lead the browser to *target*: it was allowed when the address was sealed over it."""
+    return HttpResponse(status=303, headers={"Location": with_query(target, arrived)})
+
+
+@csrf_exempt  # nothing is changed here, and other verbs get an answer that says so
+def progress(request: HttpRequest) -> HttpResponse:
+    """Say how far an upload is: JSON, or a script that calls the function ``jsonp_cb``."""
+    if request.method == "OPTIONS":
+        return _allow_origin(request, HttpResponse(status=204), verb="GET")
+    if request.method not in ("GET", "HEAD"):
+        response = HttpResponse(status=405, headers={"Allow": "GET, HEAD, OPTIONS"})
+        return _allow_origin(request, response, verb="GET")
+    callback = request.GET.get("jsonp_cb", "")
+    slot_id = request.GET.get("uuid", "")
+    is_sealed = constant_time_compare(progress_seal(slot_id), request.GET.get("seal", ""))
+    slot = live_slot(slot_id) if is_sealed else None
+    if callback and not is_callback(callback):
+        response = HttpResponse(status=400)
+    elif callback and slot is not None:
+        # The comment is a known start: no callback's name may begin a file of another kind.
+        script = f"/**/{callback}({json.dumps(_state_of(slot))});"
+        response = HttpResponse(script, content_type="application/javascript")
+    else:
+        state = _state_of(slot) if slot else {"state": "notfound", "received": 0, "size": 0}
+        response = JsonResponse(state, status=200 if slot else 404)
+    response["X-Content-Type-Options"] = "nosniff"
+    return _allow_origin(request, response, verb="GET")
+
+
+def _state_of(slot: UploadSlot) -> dict[str, Any]:
+    size = slot.size if slot.state == UploadSlot.State.DONE else slot.total
+    return {"state": STATES[slot.state], "received": slot.received, "size": size}
+
+
 def _drain(request: HttpRequest) -> None:
     """Read what is on its way: a closed door resets the connection and the answer is lost."""
     try:
@@ -127,12 +184,14 @@ def _drain(request: HttpRequest) -> None:
         return  # The sender has gone; there is nobody to answer.
 
 
-def _allow_origin(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Let the pages of configured sites send files and read the answer."""
+def _allow_origin(
+    request: HttpRequest, response: HttpResponse, *, verb: str = "POST"
+) -> HttpResponse:
+    """Let the pages of configured sites send files and read the answers."""
     origin = request.headers.get("Origin", "")
     if origin in cloud.upload_origins:
         response["Access-Control-Allow-Origin"] = origin
-        response["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+        response["Access-Control-Allow-Methods"] = f"{verb}, OPTIONS"
         response["Access-Control-Max-Age"] = "86400"
     response["Vary"] = "Origin"
     response["Cache-Control"] = "no-store"

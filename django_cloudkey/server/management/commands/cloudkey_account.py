@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...conf import cloud
-from ...models import Account, atomic
+from ...models import Account, Organisation, atomic
 
 
 class Command(BaseCommand):
@@ -24,6 +24,17 @@ class Command(BaseCommand):
         create.add_argument(
             "--public-thumbnails", action="store_true", help=_("serve its stills to everyone")
         )
+        create.add_argument(
+            "--organisation", metavar="NAME", help=_("that it belongs to; made if there is none")
+        )
+        create.add_argument(
+            "--manager",
+            action="store_true",
+            help=_("may act as every account of its organisation"),
+        )
+        create.add_argument(
+            "--test", action="store_true", help=_("for tests: one call deletes all its media")
+        )
         listing = actions.add_parser("list", help=_("show the accounts, without their keys"))
         listing.add_argument("--json", action="store_true")
 
@@ -31,13 +42,21 @@ class Command(BaseCommand):
         getattr(self, f"_{options['action']}")(options)
 
     def _create(self, options: dict[str, Any]) -> None:
-        name = options["name"].strip()
-        if not 1 <= len(name) <= 64:
-            raise CommandError(_("A name has 1 to 64 characters."))
+        name = _checked(options["name"])
+        organisation = options["organisation"]
+        if organisation is not None:
+            organisation = _checked(organisation)
+        elif options["manager"]:
+            raise CommandError(_("A manager needs an --organisation."))
         try:
             with atomic():
                 account = Account.objects.create(
-                    name=name, public_thumbnails=options["public_thumbnails"]
+                    name=name,
+                    organisation=organisation
+                    and Organisation.objects.get_or_create(name=organisation)[0],
+                    is_manager=options["manager"],
+                    is_test=options["test"],
+                    public_thumbnails=options["public_thumbnails"],
                 )
         except IntegrityError as error:
             text = _("There is an account named “%(name)s” already.") % {"name": name}
@@ -73,3 +92,10 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{row['user_id']}  {row['media']:>6}  {row['name']} {state}".rstrip()
             )
+
+
+def _checked(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= 64:
+        raise CommandError(_("A name has 1 to 64 characters."))
+    return name

@@ -1,3 +1,12 @@
-"""One function per remote method, one module per remote object."""
+"""One function per remote method, a module or more per remote object."""
 
-from . import file, media, user  # noqa: F401 - registers them
+from . import (  # noqa: F401 - registers them
+    assets,
+    file,
+    legacy_assets,
+    listing,
+    media,
+    organisation,
+    system,
+    user,
+)

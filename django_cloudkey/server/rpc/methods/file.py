@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from ....protocol.exceptions import InvalidParameter
 from ...models import Account
-from ...uploads.slots import open_slot, upload_url
-from ..arguments import Flag, Text
+from ...uploads.slots import open_slot, progress_url, upload_url
+from ...uploads.targets import is_callback, is_target
+from ..arguments import Check, Flag
 from ..registry import method
 
+# C# clients always send all three arguments: an empty one counts as left out.
+Target = Annotated[
+    str,
+    Check(
+        accepts=lambda value: isinstance(value, str) and (not value or is_target(value)),
+        says="the address of a page of one of this server's UPLOAD_ORIGINS",
+    ),
+]
+Callback = Annotated[
+    str,
+    Check(
+        accepts=lambda value: isinstance(value, str) and (value in ("", "?") or is_callback(value)),
+        says="'?' or the name of a JavaScript function",
+    ),
+]
 
-@method("file.upload")
+
+@method("file.upload", writes=True)
 def upload(
     account: Account,
     *,
-    target: Text | None = None,
-    status: Flag | None = None,
-    jsonp_cb: Text | None = None,
+    target: Target = "",
+    status: Flag = False,
+    jsonp_cb: Callback = "",
 ) -> Any:
-    """Return ``{"url"}``, an address that takes one file within the upload's lifetime."""
-    if target is not None or status or jsonp_cb is not None:
-        raise InvalidParameter(
-            "Invalid parameters for file.upload: this server offers no target and no status."
-        )
-    return {"url": upload_url(open_slot(account))}
+    """
+    Return ``{"url"}``, an address that takes one file within the upload's lifetime.
+
+    With *status* also ``{"status"}``, an address that says how far it is.
+    """
+    slot = open_slot(account)
+    answer = {"url": upload_url(slot, target)}
+    if status:
+        answer["status"] = progress_url(slot, jsonp_cb)
+    return answer
