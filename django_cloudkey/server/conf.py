@@ -141,7 +141,7 @@ class CloudSettings:
     def auth_failure_limit(self) -> int | None:
         """
         ``AUTH_FAILURE_LIMIT``: calls with a wrong signature that one address (of IPv6: one /64) may
-        make in a minute before all its calls are refused; 100. ``0`` for no limit.
+        make in a minute before more of them get error 410; 100. ``0`` for no limit.
         """
         return self._optional_number("AUTH_FAILURE_LIMIT", 100)
 

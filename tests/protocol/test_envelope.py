@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -386,3 +387,15 @@ def test_t250_text_of_an_error_is_bounded_however_much_came_with_it(data: Any) -
 def test_no_bytes_make_reading_an_answer_fail_otherwise(body: bytes) -> None:
     with pytest.raises(RPCException):
         decode_answer(body)
+
+
+def test_t006_many_values_are_refused_before_they_take_memory() -> None:
+    body = b'{"call": "media.list", "auth": "x", "args": {"fields": [' + b"{}," * 300_000 + b"{}]}}"
+    tracemalloc.start()
+
+    with pytest.raises(SerializerError, match="500: The request holds too many values"):
+        decode_call(body)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1024 * 1024

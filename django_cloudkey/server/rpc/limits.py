@@ -35,9 +35,12 @@ def count_call(account: Account) -> None:
         raise _exceeded(name)
 
 
-def check_address(address: str) -> None:
+def count_failure(address: str) -> None:
     """
-    Let *address* try to prove who it is.
+    Note that *address* failed to prove who it is.
+
+    Only failures are stopped, never a right signature: callers behind one proxy share an address,
+    and one of them must not be able to lock out the rest.
 
     Raises:
         RateLimitExceeded: it has failed too often.
@@ -46,15 +49,8 @@ def check_address(address: str) -> None:
     if limit is None or not address:
         return
     name = _name_of(address)
-    if RateCounter.objects.filter(name=name, count__gte=limit, expires__gt=Now()).exists():
+    if not _take(name, limit):
         raise _exceeded(name)
-
-
-def count_failure(address: str) -> None:
-    """Note that *address* failed to prove who it is."""
-    limit = cloud.auth_failure_limit
-    if limit is not None and address:
-        _take(_name_of(address), limit)
 
 
 def _name_of(address: str) -> str:

@@ -20,7 +20,7 @@ from ..models import Account
 from . import methods  # noqa: F401 - registers them
 from .auth import authenticate
 from .idempotency import answer_once
-from .limits import check_address, count_call, count_failure
+from .limits import count_call, count_failure
 from .registry import lookup
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,6 @@ def answer(
 
 
 def _authenticate(call: Call, address: str) -> Account:
-    check_address(address)
     try:
         return authenticate(call)
     except AuthenticationError:
