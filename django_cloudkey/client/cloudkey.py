@@ -15,9 +15,12 @@ from ..protocol.envelope import decode_answer, encode_call
 from ..protocol.exceptions import InvalidParameter, RPCException, SerializerError
 from ..protocol.secret import Secret
 from ..protocol.signing import sign_call
+from .account import Organisation, System, User
 from .arguments import plain
+from .file import File, check_upload
+from .media import Media
 from .multipart import MultipartBody
-from .objects import File, Media, Organisation, RemoteObject, System, User, check_upload
+from .remote import RemoteObject
 from .retries import READS
 from .transport import HTTPTransport, Timeout, Transport
 
