@@ -80,9 +80,10 @@ def draw_clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     ffmpeg = find_tools().ffmpeg
 
     def draw(name: str, *, seconds: float = 2, size: str = "320x180", sound: bool = True) -> Path:
-        path = folder / name
+        path = folder / f"{seconds}s-{size}-{'sound' if sound else 'silent'}" / name
         if path.exists():
             return path
+        path.parent.mkdir(exist_ok=True)
         audio = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"] if sound else []
         command = [
             *(ffmpeg, "-v", "error", "-nostdin", "-y", "-f", "lavfi"),
