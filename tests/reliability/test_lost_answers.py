@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connections
 
 from django_cloudkey.client import CloudKey, TransportException
 from django_cloudkey.client.retries import BUDGET
@@ -41,12 +42,15 @@ class Proxy:
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}{urlsplit(self.cloud_url).path}"
 
     def run(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self.listener.accept()
-                with connection, suppress(OSError):
-                    connection.settimeout(20)
-                    self._serve(connection)
+        try:
+            with suppress(OSError):
+                while True:
+                    connection, _ = self.listener.accept()
+                    with connection, suppress(OSError):
+                        connection.settimeout(20)
+                        self._serve(connection)
+        finally:
+            connections.close_all()  # a test may change rows from this thread
 
     def _serve(self, connection: socket.socket) -> None:
         stream = connection.makefile("rb")
