@@ -49,7 +49,9 @@ def claim() -> Job | None:
         next_one = (
             Job.objects.filter(free).order_by("due", "id").select_for_update(skip_locked=True)
         )
-        taken = Job.objects.filter(free, pk__in=next_one.values("pk")[:1]).update(
+        # "=", not "IN": PostgreSQL may run the subquery of an IN once for each row, and each run
+        # would skip the row locked before and take another.
+        taken = Job.objects.filter(free, pk=next_one.values("pk")[:1]).update(
             state=Job.State.RUNNING,
             attempts=F("attempts") + 1,
             claim=token,

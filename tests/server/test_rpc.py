@@ -249,7 +249,7 @@ def test_get_meta_gives_the_keys_that_exist(cloud: Cloud, media: str) -> None:
         {"t": "\u202e\u2028\u2029\u200b🎬e\u0301é"},
         {"__proto__": "a", "constructor": "b", "__class__": "c", "length": "d", "0": "e", "a": "f"},
         {"Title": "a", "title": "b", "TITLE": "c"},
-        {"i": 2**62, "n": -(2**63), "f": 0.1, "big": 1e300, "b": True, "no": False, "none": None},
+        {"i": 2**62, "n": -(2**63), "f": 0.1, "big": 1.5e10, "b": True, "no": False, "none": None},
         {"t": "x" * 8192, "k" * 64: ""},
     ],
 )
