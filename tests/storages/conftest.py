@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +29,9 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of a running S3 server."""
-    weed = shutil.which("weed")
+    # Beside the interpreter first: pytest also runs from environments that nobody activated.
+    beside = str(Path(sys.executable).parent)
+    weed = shutil.which("weed", path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
     assert weed, 'pip install "django-cloudkey[test]" brings the S3 server'
     folder = tmp_path_factory.mktemp("s3")
     identity = {
