@@ -39,6 +39,7 @@ from .secret import Secret
 # Plain numbers: one operation on members of an IntFlag takes longer than an MD5.
 DELEGATE, ASNUM = SecLevel.DELEGATE.value, SecLevel.ASNUM.value
 IP, USERAGENT = SecLevel.IP.value, SecLevel.USERAGENT.value
+PRIVATE_BITS = ASNUM | IP | USERAGENT
 
 URL_LIFETIME = 7200  # seconds
 NONCE_LENGTH = 8  # characters, of the official clients
@@ -166,16 +167,17 @@ def sign_url(
     # A page signs many addresses: no call is made here that can be spared.
     if not isinstance(secret, Secret):
         secret = Secret(secret)
-    level = 0 if seclevel is None else int(seclevel)
-    deadline = int(expires or time.time() + URL_LIFETIME)
+    level = int(seclevel) if seclevel else 0
+    deadline = str(int(expires or time.time() + URL_LIFETIME))
     private = public = ""
     if level and not level & DELEGATE:
-        private = _private_part(level, asnum, ip, useragent)
+        if level & PRIVATE_BITS:
+            private = _private_part(level, asnum, ip, useragent)
         if level & public_part.BITS:
             public = public_part.encode(level, countries, referers)
     nonce = nonce or new_nonce()
     base, _, query = url.partition("?")
-    digest = _url_digest(level, base, deadline, nonce, secret, private, public)
+    digest = _md5(f"{level}{base}{deadline}{nonce}{secret.reveal()}{private}{public}")
     if query:
         query += "&"
     if public:
@@ -280,19 +282,6 @@ def new_nonce() -> str:
     return os.urandom(NONCE_LENGTH).translate(_LETTERS).decode()
 
 
-def _url_digest(
-    level: int,
-    base: str,
-    expires: int,
-    nonce: str,
-    secret: Secret,
-    private: str,
-    public: str,
-) -> str:
-    text = f"{level}{base}{expires}{nonce}{secret.reveal()}{private}{public}"
-    return md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
-
-
 _ENDS_IN_VERSION = re.compile(r"-[0-9]+$", re.ASCII)
 
 
@@ -301,9 +290,8 @@ def _signs(token: URLToken, base: str, secret: Secret, private: str) -> bool:
     # "abs-1790", "1780…" would read as "abs-1", "7901780…".
     if len(token.nonce) > NONCE_LENGTH and _ENDS_IN_VERSION.search(base):
         return False
-    digest = _url_digest(
-        token.seclevel, base, token.expires, token.nonce, secret, private, token.public
-    )
+    signed = f"{token.seclevel.value}{base}{token.expires}{token.nonce}"
+    digest = _md5(f"{signed}{secret.reveal()}{private}{token.public}")
     return hmac.compare_digest(digest, token.digest)
 
 
