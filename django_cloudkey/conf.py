@@ -7,14 +7,18 @@ missing or incomplete raises ImproperlyConfigured and names the key.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
 
-from .protocol.seclevel import SecLevel, parse_seclevel
+from .protocol.seclevel import SecLevel, Viewer, parse_seclevel
 from .protocol.secret import Secret
+from .protocol.signing import URL_LIFETIME
 from .protocol.urls import is_media_id
 from .protocol.viewer import Network, parse_networks
 
@@ -23,10 +27,11 @@ DEFAULT_ALIAS = "default"
 REQUIRED = ("USER_ID", "API_KEY", "BASE_URL")
 KEYS = {
     *REQUIRED, "CDN_URL", "STATIC_URL", "TRANSPORT", "TIMEOUT", "RETRIES", "PROXY", "SECLEVEL",
-    "TRUSTED_PROXIES",
+    "TRUSTED_PROXIES", "VIEWER", "URL_LIFETIME", "URL_BUCKET",
 }  # fmt: skip
 IN_PROCESS = "in-process"
 TRANSPORTS = ("http", IN_PROCESS)
+VIEWER = "django_cloudkey.viewers.viewer_of"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,14 @@ class AccountSettings:
     """``SECLEVEL``: level of the addresses that template tags sign, such as ``"ip|useragent"``."""
     trusted_proxies: tuple[Network, ...] = ()
     """``TRUSTED_PROXIES``: addresses or networks whose ``X-Forwarded-For`` is believed."""
+    viewer: Callable[[HttpRequest, Sequence[Network]], Viewer]
+    """``VIEWER``: path of the function that finds who looks at a page, in place of
+    :func:`~django_cloudkey.viewers.viewer_of`."""
+    url_lifetime: int = URL_LIFETIME
+    """``URL_LIFETIME``: seconds for which the addresses on a page are valid, at least."""
+    url_bucket: int = 0
+    """``URL_BUCKET``: seconds within which a viewer's addresses stay the same, so that pages can be
+    cached; they are valid for as much longer. 0 gives every page addresses of its own."""
 
 
 def aliases() -> dict[str, Any]:
@@ -99,9 +112,10 @@ def _read(alias: str) -> AccountSettings | str:
     transport = given.get("TRANSPORT") or "http"
     if transport not in TRANSPORTS:
         return f'{where}["TRANSPORT"] must be one of {", ".join(TRANSPORTS)}, got {transport!r}.'
-    retries = given.get("RETRIES", 2)
-    if type(retries) is not int or retries < 0:
-        return f'{where}["RETRIES"] must be a whole number from 0, got {retries!r}.'
+    for key, least in (("RETRIES", 0), ("URL_LIFETIME", 1), ("URL_BUCKET", 0)):
+        number = given.get(key, least)
+        if type(number) is not int or number < least:
+            return f'{where}["{key}"] must be a whole number from {least}, got {number!r}.'
     try:
         timeout = float(given.get("TIMEOUT", 60))
         if timeout <= 0:
@@ -114,10 +128,13 @@ def _read(alias: str) -> AccountSettings | str:
             static_url=given.get("STATIC_URL"),
             transport=transport,
             timeout=timeout,
-            retries=retries,
+            retries=given.get("RETRIES", 2),
             proxy=given.get("PROXY"),
             seclevel=parse_seclevel(given.get("SECLEVEL")),
             trusted_proxies=parse_networks(given.get("TRUSTED_PROXIES", ())),
+            viewer=import_string(given.get("VIEWER") or VIEWER),
+            url_lifetime=given.get("URL_LIFETIME", URL_LIFETIME),
+            url_bucket=given.get("URL_BUCKET", 0),
         )
-    except (TypeError, ValueError) as error:
+    except (ImportError, TypeError, ValueError) as error:
         return f"{where}: {error}"

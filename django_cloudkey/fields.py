@@ -15,13 +15,16 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.files import File
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from .addresses import sign_for
 from .client import CloudKey
 from .conf import DEFAULT_ALIAS, NAME, aliases
 from .connection import cloudkeys
 from .forms import MediaFormField
 from .models import Upload
+from .protocol.seclevel import parse_seclevel
 from .protocol.urls import is_media_id
 from .uploads import DEFAULT_ASSETS, upload_media
 
@@ -66,17 +69,31 @@ class FieldMedia:
     def __hash__(self) -> int:
         return hash(self.id)
 
-    def embed_url(self, **restrictions: Any) -> str:
-        """Return the signed address of the player; see :meth:`.Media.get_embed_url`."""
-        return self.client.media.get_embed_url(self.id, **restrictions)
+    def embed_url(self, request: HttpRequest | None = None, **restrictions: Any) -> str:
+        """
+        Return the signed address of the player, at the field's level or the account's.
 
-    def stream_url(self, **options: Any) -> str:
+        Args:
+            request: The page's, for levels that bind to its viewer.
+            restrictions: See :meth:`.Media.get_embed_url`; a *seclevel* may be a name.
+
+        Raises:
+            ValueError: the level needs what neither the request nor *restrictions* have.
+        """
+        return sign_for(request, "get_embed_url", self, **restrictions)
+
+    def stream_url(self, request: HttpRequest | None = None, **options: Any) -> str:
         """Return the signed address of an asset; see :meth:`.Media.get_stream_url`."""
-        return self.client.media.get_stream_url(self.id, **options)
+        return sign_for(request, "get_stream_url", self, **options)
 
-    def thumbnail_url(self, asset_name: str = "jpeg_thumbnail_medium", **restrictions: Any) -> str:
+    def thumbnail_url(
+        self,
+        asset_name: str = "jpeg_thumbnail_medium",
+        request: HttpRequest | None = None,
+        **restrictions: Any,
+    ) -> str:
         """Return the signed address of a still; see :meth:`.Media.get_thumbnail_url`."""
-        return self.client.media.get_thumbnail_url(self.id, asset_name, **restrictions)
+        return sign_for(request, "get_thumbnail_url", self, asset_name=asset_name, **restrictions)
 
     def info(self, fields: Sequence[str] | None = None) -> dict[str, Any]:
         """Ask the cloud for the media's fields."""
@@ -126,6 +143,7 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         assets: Names of the assets that are made of what is uploaded through this field.
         source_field: Name of a ``FileField`` of the same model that holds the original, for the
             admin action that uploads it.
+        seclevel: Level of the field's addresses, ``"ip|useragent"``; the account's by default.
     """
 
     description = _("Media on a video cloud")
@@ -137,11 +155,13 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         account: str = DEFAULT_ALIAS,
         assets: Sequence[str] = DEFAULT_ASSETS,
         source_field: str = "",
+        seclevel: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         self.account = account
         self.assets = tuple(assets)
         self.source_field = source_field
+        self.seclevel = None if seclevel is None else parse_seclevel(seclevel)
         kwargs.setdefault("max_length", 24)
         if not kwargs.get("unique"):
             kwargs.setdefault("db_index", True)

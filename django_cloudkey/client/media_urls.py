@@ -30,6 +30,7 @@ class MediaURLs(RemoteObject):
         skin: str | None = None,
         drm_token: Mapping[str, Any] | None = None,
         secure: bool = False,
+        stable: bool = False,
     ) -> str:
         """
         Return the signed address of a player page, computed here.
@@ -41,6 +42,7 @@ class MediaURLs(RemoteObject):
             skin: Name of a player skin.
             drm_token: Arguments of :func:`~django_cloudkey.client.gen_drm_token`.
             secure: Sign and return the ``https`` address.
+            stable: Give equal addresses for equal arguments, so that what shows them can be cached.
 
         Raises:
             InvalidParameter: *id* is no media id.
@@ -49,7 +51,7 @@ class MediaURLs(RemoteObject):
         return self._page_url(
             "embed", id, skin, drm_token, secure,
             seclevel=seclevel, asnum=asnum, ip=ip, useragent=useragent,
-            countries=countries, referers=referers, expires=expires,
+            countries=countries, referers=referers, expires=expires, stable=stable,
         )  # fmt: skip
 
     def get_swf_url(
@@ -111,6 +113,7 @@ class MediaURLs(RemoteObject):
         version: int | None = None,
         protocol: str | None = None,
         cdn_url: str | None = None,
+        stable: bool = False,
     ) -> str:
         """
         Return the signed address of an asset's bytes, computed here.
@@ -124,6 +127,7 @@ class MediaURLs(RemoteObject):
             version: Number that tells caches apart.
             protocol: One of ``hls rtmp hps http ss hds dash``; adaptive assets need one.
             cdn_url: In place of the client's.
+            stable: As for :meth:`get_embed_url`.
 
         Raises:
             InvalidParameter: the id, the asset's name, the protocol or the version is not valid.
@@ -145,7 +149,7 @@ class MediaURLs(RemoteObject):
         query = f"?filename={quote(filename)}" if filename else ""
         return sign_url(
             f"{base}/{address.path}{query}", self._client.api_key,
-            seclevel, asnum, ip, useragent, countries, referers, expires,
+            seclevel, asnum, ip, useragent, countries, referers, expires, stable=stable,
         )  # fmt: skip
 
     def get_thumbnail_url(
@@ -161,6 +165,7 @@ class MediaURLs(RemoteObject):
         referers: Sequence[str] | None = None,
         expires: float | None = None,
         version: int | None = None,
+        stable: bool = False,
     ) -> str:
         """Return the signed address of a thumbnail; as :meth:`get_stream_url`."""
         address = stream_address(self._client.user_id, check_id(id), asset_name, version=version)
@@ -168,7 +173,7 @@ class MediaURLs(RemoteObject):
             raise InvalidParameter(f"{asset_name!r} is not a thumbnail.")
         return sign_url(
             f"{self._client.static_url}/{address.path}", self._client.api_key,
-            seclevel, asnum, ip, useragent, countries, referers, expires,
+            seclevel, asnum, ip, useragent, countries, referers, expires, stable=stable,
         )  # fmt: skip
 
     def _page_url(

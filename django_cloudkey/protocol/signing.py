@@ -145,6 +145,7 @@ def sign_url(
     expires: float | str | None = None,
     *,
     nonce: str | None = None,
+    stable: bool = False,
 ) -> str:
     """
     Return *url* with the ``auth`` parameter that a server sharing *secret* accepts.
@@ -160,6 +161,7 @@ def sign_url(
         referers: Prefixes of the pages that may show the media.
         expires: Last second of validity, Unix time; two hours from now by default.
         nonce: 8 to 32 characters of ``a-z0-9`` in place of random ones.
+        stable: Derive the nonce from what is signed: equal arguments, equal addresses.
 
     Raises:
         ValueError: the level asks for a value that is missing or malformed.
@@ -175,8 +177,10 @@ def sign_url(
             private = _private_part(level, asnum, ip, useragent)
         if level & public_part.BITS:
             public = public_part.encode(level, countries, referers)
-    nonce = nonce or new_nonce()
     base, _, query = url.partition("?")
+    if stable:
+        nonce = _derived_nonce(f"{level} {base} {deadline} {private} {public}", secret)
+    nonce = nonce or new_nonce()
     digest = _md5(f"{level}{base}{deadline}{nonce}{secret.reveal()}{private}{public}")
     if query:
         query += "&"
@@ -280,6 +284,11 @@ _LETTERS = bytes(ord("a") + byte % 26 for byte in range(256))
 def new_nonce() -> str:
     """Return 8 random letters; digits there could pass for the expiry in front of them."""
     return os.urandom(NONCE_LENGTH).translate(_LETTERS).decode()
+
+
+def _derived_nonce(text: str, secret: Secret) -> str:
+    digest = hmac.digest(secret.reveal().encode(), text.encode("utf-8", "surrogatepass"), "sha256")
+    return digest[:NONCE_LENGTH].translate(_LETTERS).decode()
 
 
 _ENDS_IN_VERSION = re.compile(r"-[0-9]+$", re.ASCII)

@@ -7,14 +7,19 @@ import re
 import socket
 import time
 from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, Template
 from django.test import RequestFactory
+from hypothesis import given, strategies
 
+from django_cloudkey.addresses import end_of
+from django_cloudkey.fields import FieldMedia, MediaField
 from django_cloudkey.protocol.seclevel import Viewer
 from django_cloudkey.protocol.secret import Secret
 from django_cloudkey.protocol.signing import parse_auth, verify_url
@@ -65,7 +70,16 @@ def test_title_stays_inside_its_attribute(title: str) -> None:
 
 
 @pytest.mark.parametrize("media", ["", None, Lesson().video])
-@pytest.mark.parametrize("tag", ["cloudkey_embed media", "cloudkey_thumbnail_url media"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "cloudkey_embed media",
+        "cloudkey_embed_url media",
+        "cloudkey_stream_url media",
+        "cloudkey_thumbnail_url media",
+        "cloudkey_video media",
+    ],
+)
 def test_nothing_renders_nothing(media: object, tag: str) -> None:
     assert render(tag, media=media) == ""
 
@@ -153,6 +167,14 @@ WRONG = [
     ),
     ("cloudkey_embed 'not an id'", Exception, "24 lower-case hexadecimal"),
     ("cloudkey_embed media seclevel=128", ValueError, "128 is not a sum of security levels"),
+    ("cloudkey_embed media seclevel='country'", ValueError, "needs a list of country codes"),
+    ("cloudkey_embed media seclevel='referer'", ValueError, "needs the request"),
+    ("cloudkey_embed media seclevel='asnum' ip='1'", ValueError, "'ip' is no argument of this tag"),
+    ("cloudkey_embed media ratio='2:1'", ValueError, "ratio is one of 16:9, 4:3"),
+    ("cloudkey_embed media loading='soon'", ValueError, "loading is one of lazy, eager"),
+    ("cloudkey_embed media start='x'", ValueError, "invalid literal"),
+    ("cloudkey_embed media start=-1", ValueError, "start is a second of the video"),
+    ("cloudkey_video media asset_name='../x'", Exception, "is not the name of an asset"),
 ]
 
 
@@ -210,3 +232,159 @@ def test_client_in_a_template_calls_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     ).render(Context({"c": cloudkey, "v": Lesson(video=MEDIA).video}))
 
     assert KEY not in text
+
+
+def auth_of(url: str) -> str:
+    return dict(parse_qsl(urlsplit(url).query))["auth"]
+
+
+def test_player_is_told_how_to_start() -> None:
+    url = source(render("cloudkey_embed media autoplay=True start=90.5 chromeless=1", media=MEDIA))
+
+    assert url.endswith("&autoplay=1&start=90&chromeless=1")
+    assert urlsplit(render("cloudkey_embed_url media", media=MEDIA)).query.count("&") == 0
+
+
+def test_address_of_the_player_is_given_to_the_template() -> None:
+    template = "{% load cloudkey %}{% cloudkey_embed_url media start=7 as url %}<{{ url|safe }}>"
+
+    url = Template(template).render(Context({"media": MEDIA}))
+
+    assert re.fullmatch(rf"<http://testserver/cloud/embed/\w+/{MEDIA}\?auth=[\w-]+&start=7>", url)
+
+
+def test_stream_is_an_address() -> None:
+    tag = "cloudkey_stream_url media asset_name='mp4_h264_aac_hd' filename='a b.mp4'"
+    url = unescape(render(tag, media=MEDIA))
+
+    assert f"/http/4d0c0ffee000000000000001/{MEDIA}/mp4_h264_aac_hd.mp4?filename=a+b.mp4&" in url
+
+
+def test_video_has_its_address_and_poster() -> None:
+    html = render("cloudkey_video media title='<A>' start=12", media=MEDIA)
+
+    assert re.findall(r"<(\w+)", html) == ["video"]
+    assert f"/{MEDIA}/mp4_h264_aac.mp4?auth=" in source(html)
+    assert source(html).endswith("#t=12")
+    assert f"/{MEDIA}/jpeg_thumbnail_large.jpeg?auth=" in html
+    assert 'aria-label="&lt;A&gt;"' in html
+    assert "poster" not in render("cloudkey_video media poster=''", media=MEDIA)
+
+
+@pytest.mark.parametrize("ratio", ["4:3", "1:1", "9:16", "21:9"])
+def test_ratio_is_a_class_since_a_style_may_be_forbidden(ratio: str) -> None:
+    html = render("cloudkey_embed media ratio=ratio", media=MEDIA, ratio=ratio)
+    css = Path("django_cloudkey/static/django_cloudkey/embed.css").read_text()
+
+    assert "style=" not in html
+    name = re.findall(r'class="cloudkey-embed (.*?)"', html)[0]
+    width, height = ratio.split(":")
+    expected = width if width == height else f"{width} / {height}"
+    assert re.search(rf"\.{name} {{\s*aspect-ratio: {expected};", css)
+
+
+def test_frame_tells_the_cloud_of_its_page_where_the_level_asks() -> None:
+    request = RequestFactory().get("/lesson/", headers={"Host": "testserver"})
+
+    html = render("cloudkey_embed media seclevel='referer'", media=MEDIA, request=request)
+    assert 'referrerpolicy="strict-origin"' in html
+    assert parse_auth(auth_of(source(html))).public_text == "rf=http%3A%2F%2Ftestserver%2F"
+
+    tag = (
+        "cloudkey_embed media seclevel='referer' referers='https://a.example/x/ https://b.example/'"
+    )
+    html = render(tag, media=MEDIA)
+    assert 'referrerpolicy="no-referrer-when-downgrade"' in html
+    assert "referrerpolicy" not in render("cloudkey_embed media", media=MEDIA)
+
+
+def test_countries_are_a_list_or_a_text() -> None:
+    for countries in ("fr, be", ["fr", "be"]):
+        html = render(
+            "cloudkey_embed media seclevel='country' countries=countries",
+            media=MEDIA,
+            countries=countries,
+        )
+        assert parse_auth(auth_of(source(html))).public_text == "cc=fr,be"
+
+
+def test_level_of_the_field_comes_before_that_of_the_account(settings: Any) -> None:
+    configure(settings, SECLEVEL="useragent")
+    request = RequestFactory().get("/", HTTP_USER_AGENT="Firefox")
+    field = MediaField(seclevel="ip")
+    field.set_attributes_from_name("video")
+
+    media = FieldMedia(field, MEDIA)
+
+    assert level(source(render("cloudkey_embed media", media=media, request=request))) == 4
+    assert level(media.embed_url(request)) == 4
+    assert level(media.embed_url(ip="192.0.2.1")) == 4
+    with pytest.raises(ValueError, match="needs the request"):
+        media.embed_url()
+
+
+def viewer_behind_a_header(request: Any, trusted_proxies: object) -> Viewer:
+    return Viewer(ip=request.headers["X-Viewer"], asnum="AS64496")
+
+
+def test_site_may_say_who_the_viewer_is(settings: Any) -> None:
+    configure(settings, VIEWER=f"{__name__}.viewer_behind_a_header")
+    request = RequestFactory().get("/", headers={"X-Viewer": "192.0.2.77"})
+
+    url = unescape(
+        render("cloudkey_embed_url media seclevel='ip|asnum'", media=MEDIA, request=request)
+    )
+
+    viewer = Viewer(ip="192.0.2.77", asnum="AS64496")
+    verify_url(url.partition("?")[0], auth_of(url), Secret(KEY), viewer=viewer)
+
+
+def test_addresses_live_as_long_as_the_account_says(settings: Any) -> None:
+    configure(settings, URL_LIFETIME=600)
+
+    expires = parse_auth(auth_of(source(render("cloudkey_embed media", media=MEDIA)))).expires
+
+    assert expires == pytest.approx(time.time() + 600, abs=5)
+
+
+@given(
+    now=strategies.floats(0, 4e9),
+    lifetime=strategies.integers(1, 10**6),
+    bucket=strategies.integers(1, 10**5),
+)
+def test_end_is_at_the_end_of_a_bucket(now: float, lifetime: int, bucket: int) -> None:
+    account: Any = SimpleNamespace(url_lifetime=lifetime, url_bucket=bucket)
+
+    end = end_of(account, now)
+
+    assert end % bucket == 0
+    assert lifetime <= end - int(now) < lifetime + bucket
+
+
+TAGS = ["cloudkey_embed_url", "cloudkey_stream_url", "cloudkey_thumbnail_url"]
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_viewer_gets_the_same_address_for_a_while(settings: Any, tag: str) -> None:
+    configure(settings, URL_BUCKET=10**6)
+    one, other = (RequestFactory().get("/", REMOTE_ADDR=f"192.0.2.{n}") for n in (1, 2))
+    text = f"{tag} media seclevel='ip'"
+
+    url = render(text, media=MEDIA, request=one)
+
+    assert url == render(text, media=MEDIA, request=one)
+    assert url != render(text, media=MEDIA, request=other)
+    verify_url(
+        url.partition("?")[0], auth_of(unescape(url)), Secret(KEY), viewer=Viewer(ip="192.0.2.1")
+    )
+
+
+@pytest.mark.parametrize("seclevel", ["delegate|ip", "useonce"])
+def test_addresses_for_whoever_comes_first_differ(settings: Any, seclevel: str) -> None:
+    configure(settings, URL_BUCKET=10**6)
+
+    urls = {
+        render("cloudkey_embed_url media seclevel=s", media=MEDIA, s=seclevel) for _ in range(9)
+    }
+
+    assert len(urls) == 9
