@@ -48,22 +48,27 @@ class Media(MediaURLs):
         fields: Sequence[str] | None = None,
         page: int | None = None,
         per_page: int | None = None,
+        after: str | None = None,
         sort: Sequence[tuple[str, int]] | None = None,
         filter: Mapping[str, JSON] | None = None,
     ) -> JSON:
         """
-        Return one page: ``{"list", "page", "pages", "per_page", "on_this_page", "total"}``.
+        Return one page: ``{"list", "page", "pages", "per_page", "on_this_page", "total", "next"}``.
 
         Args:
             fields: Dotted paths, such as ``"meta.title"``.
             page: Number of the page, from 1.
             per_page: Media on a page, 10 by default and at most 100.
+            after: In place of *page*: the ``next`` of the page before, with the same *sort* and
+                *filter*. Other than by numbers nothing is left out or repeated, whatever is added
+                and deleted meanwhile. ``None`` on the last page.
             sort: Pairs of a field and 1 (upwards) or -1; newest first by default.
             filter: Field → the value that it must have.
         """
         return self._call(
-            "list", fields=fields, page=page, per_page=per_page, sort=sort, filter=filter
-        )
+            "list", fields=fields, page=page, per_page=per_page, after=after, sort=sort,
+            filter=filter,
+        )  # fmt: skip
 
     @remote
     def search(
@@ -73,6 +78,7 @@ class Media(MediaURLs):
         fields: Sequence[str] | None = None,
         page: int | None = None,
         per_page: int | None = None,
+        after: str | None = None,
     ) -> JSON:
         """
         Return one page of the media that *query* finds, shaped as :meth:`list` does.
@@ -83,8 +89,11 @@ class Media(MediaURLs):
             fields: As for :meth:`list`.
             page: As for :meth:`list`.
             per_page: As for :meth:`list`.
+            after: As for :meth:`list`, with the same *query*.
         """
-        return self._call("search", query=query, fields=fields, page=page, per_page=per_page)
+        return self._call(
+            "search", query=query, fields=fields, page=page, per_page=per_page, after=after
+        )
 
     @remote
     def count(self) -> JSON:
@@ -103,8 +112,8 @@ class Media(MediaURLs):
         Go through all media, one page at a time, asking for each page when it is needed.
 
         Memory does not grow with the list. Media that are added meanwhile are met or not, and none
-        of the others is given twice or left out; when media are deleted meanwhile, others can be
-        left out.
+        of the others is given twice or left out. With servers whose pages have no ``next``, others
+        can be left out when media are deleted meanwhile.
 
         Args:
             fields: As for :meth:`info`.
@@ -117,8 +126,8 @@ class Media(MediaURLs):
         method, more = ("list", {}) if query is None else ("search", {"query": query})
         asked = fields if fields is None or "id" in fields else [*fields, "id"]
 
-        def page(number: int) -> JSON:
-            return self._call(method, fields=asked, page=number, per_page=per_page, **more)
+        def page(where: dict[str, Any]) -> JSON:
+            return self._call(method, fields=asked, per_page=per_page, **where, **more)
 
         for media in each_once(page):
             if asked is not fields:

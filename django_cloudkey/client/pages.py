@@ -1,8 +1,10 @@
 """
 All rows of a paged list, each once, though the list changes while it is read.
 
-Rows that are added at the front push others to the next page, which then begins with rows that were
-given already. They are recognised by their ids, as many as fit a bounded memory.
+A page may tell where the next one begins, a token in ``next``; then nothing moves. Pages of servers
+that do not are asked for by their numbers: rows that are added at the front push others to the next
+page, which then begins with rows that were given already. They are recognised by their ids, as many
+as fit a bounded memory.
 """
 
 from __future__ import annotations
@@ -16,22 +18,24 @@ REMEMBERED = 10_000  # ids
 PATIENCE = 3  # pages in a row without anything new
 
 
-def each_once(get_page: Callable[[int], Any]) -> Iterator[dict[str, Any]]:
+def each_once(get_page: Callable[[dict[str, Any]], Any]) -> Iterator[dict[str, Any]]:
     """
     Give the rows of every page, page by page.
 
     Args:
-        get_page: Returns the page object of a number from 1.
+        get_page: Returns the page object at ``{"page": …}``, a number from 1, or ``{"after": …}``,
+            the token of the page before.
 
     Raises:
         RPCException: the server says that there is more, and answers what it answered before.
         SerializerError: what it answers is no page.
     """
     recent: dict[str, None] = {}
+    where: dict[str, Any] = {"page": 1}
     number = 1
     stale = 0
     while True:
-        page = get_page(number)
+        page = get_page(where)
         rows = _rows(page)
         fresh = [row for row in rows if row["id"] not in recent]
         for row in fresh:
@@ -39,14 +43,16 @@ def each_once(get_page: Callable[[int], Any]) -> Iterator[dict[str, Any]]:
             if row["id"] not in recent:
                 recent[row["id"]] = None
                 yield row
-        if not rows or not _has_more(page, number):
+        token = page.get("next")
+        if not rows or not (token or _has_more(page, number)):
             return
         stale = 0 if fresh else stale + 1
-        if stale == PATIENCE:
+        if stale == PATIENCE or (token and where == {"after": token}):
             raise RPCException(f"The server answers the same media again, up to page {number}.")
         while len(recent) > REMEMBERED:
             del recent[next(iter(recent))]
         number += 1
+        where = {"after": token} if token else {"page": number}
 
 
 def _rows(page: Any) -> list[dict[str, Any]]:

@@ -26,7 +26,8 @@ class List:
         self.asked: list[int] = []
         self.before: Callable[[int], object] = lambda number: None
 
-    def page(self, number: int) -> dict[str, Any]:
+    def page(self, where: dict[str, Any]) -> dict[str, Any]:
+        number = where["page"]
         self.before(number)
         self.asked.append(number)
         start = (number - 1) * 2
@@ -83,8 +84,8 @@ def test_t265_a_page_that_shrinks_ends_the_list() -> None:
 def test_t265_the_same_page_for_ever_is_an_error() -> None:
     asked = []
 
-    def page(number: int) -> dict[str, Any]:
-        asked.append(number)
+    def page(where: dict[str, Any]) -> dict[str, Any]:
+        asked.append(where["page"])
         return {"list": [{"id": "a"}, {"id": "a"}], "has_more": True}
 
     rows = each_once(page)
@@ -95,8 +96,45 @@ def test_t265_the_same_page_for_ever_is_an_error() -> None:
     assert asked == list(range(1, 2 + PATIENCE))
 
 
+def test_tokens_are_followed_and_numbers_where_there_are_none() -> None:
+    asked: list[dict[str, Any]] = []
+    pages: list[dict[str, Any]] = [
+        {"list": [{"id": "a"}], "next": "to b"},
+        {"list": [{"id": "b"}], "next": None, "has_more": True},
+        {"list": [{"id": "c"}], "next": None, "has_more": False},
+    ]
+
+    def page(where: dict[str, Any]) -> dict[str, Any]:
+        asked.append(where)
+        return pages[len(asked) - 1]
+
+    assert [row["id"] for row in each_once(page)] == ["a", "b", "c"]
+    assert asked == [{"page": 1}, {"after": "to b"}, {"page": 3}]
+
+
+def test_the_same_token_again_is_an_error() -> None:
+    asked = []
+
+    def page(where: dict[str, Any]) -> dict[str, Any]:
+        asked.append(where)
+        return {"list": [{"id": str(len(asked))}], "next": "here", "has_more": True}
+
+    with pytest.raises(RPCException, match="the same media again, up to page 2"):
+        list(each_once(page))
+    assert asked == [{"page": 1}, {"after": "here"}]
+
+
+def test_tokens_in_a_circle_are_an_error() -> None:
+    def page(where: dict[str, Any]) -> dict[str, Any]:
+        token = "odd" if where == {"after": "even"} else "even"
+        return {"list": [{"id": token}], "next": token, "has_more": True}
+
+    with pytest.raises(RPCException, match="the same media again"):
+        list(each_once(page))
+
+
 def test_an_empty_page_ends_the_list_whatever_the_server_says() -> None:
-    assert list(each_once(lambda number: {"list": [], "has_more": True, "pages": 99})) == []
+    assert list(each_once(lambda where: {"list": [], "has_more": True, "pages": 99})) == []
 
 
 @pytest.mark.parametrize(
@@ -113,11 +151,12 @@ def test_an_empty_page_ends_the_list_whatever_the_server_says() -> None:
 )
 def test_what_is_no_page_is_an_error(page: Any, reason: str) -> None:
     with pytest.raises(SerializerError, match=reason):
-        list(each_once(lambda number: page))
+        list(each_once(lambda where: page))
 
 
 def test_memory_does_not_grow_with_the_list() -> None:
-    def page(number: int) -> dict[str, Any]:
+    def page(where: dict[str, Any]) -> dict[str, Any]:
+        number = where["page"]
         rows = [{"id": f"{number * 1000 + n:024x}"} for n in range(1000)]
         return {"list": rows, "has_more": number < 60}
 

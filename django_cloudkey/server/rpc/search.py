@@ -1,5 +1,5 @@
 """
-Search, filter and order media by what a caller wrote.
+Search and filter media by what a caller wrote.
 
 A query is words, all of which must hold::
 
@@ -18,8 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, F, Func, Q, QuerySet, TextField, Value
-from django.db.models.expressions import OrderBy
+from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.db.models.lookups import Exact, IContains, IRegex, IsNull
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -58,23 +57,28 @@ class MetaText(Func):
         return sql, (*kind_params, *kind_params, *value_params)
 
 
-def search(rows: QuerySet[Media], query: str) -> QuerySet[Media]:
-    """Return those of *rows* that *query* finds; an unknown field finds nothing."""
+def search(rows: QuerySet[Media], query: str) -> tuple[QuerySet[Media], list[tuple[str, int]]]:
+    """
+    Return those of *rows* that *query* finds, and the fields that it orders by.
+
+    An unknown field finds nothing.
+    """
     order: list[tuple[str, int]] = []
     for term in query.split():
         name, colon, value = term.partition(":")
         if not colon:
             name, value = "meta.title", term
         if colon and name == "SORT":
-            order.append((value.removeprefix("-"), -1 if value.startswith("-") else 1))
-            if _expression(order[-1][0]) is None:
-                return rows.none()
+            field = value.removeprefix("-")
+            if not is_field(field):
+                return rows.none(), []
+            order.append((field, -1 if value.startswith("-") else 1))
             continue
         condition = _contains(name, value)
         if condition is None:
-            return rows.none()
+            return rows.none(), []
         rows = rows.filter(condition)
-    return ordered(rows, order)
+    return rows, order
 
 
 def matching(rows: QuerySet[Media], filter: dict[str, Any]) -> QuerySet[Media]:
@@ -84,29 +88,15 @@ def matching(rows: QuerySet[Media], filter: dict[str, Any]) -> QuerySet[Media]:
     return rows
 
 
-def ordered(rows: QuerySet[Media], order: list[tuple[str, int]]) -> QuerySet[Media]:
-    """Return *rows* by fields, upwards (1) or downwards (-1); the newest first among equals."""
-    keys = []
-    for field, direction in order:
-        expression = _expression(field)
-        if expression is not None:
-            descending = direction < 0
-            keys.append(OrderBy(expression, descending=descending, nulls_last=True))
-    return rows.order_by(*keys, "-created", "-id")
-
-
 def is_field(name: object) -> bool:
     """Return whether media can be filtered and ordered by the field *name*."""
-    return isinstance(name, str) and _expression(name) is not None
+    return isinstance(name, str) and (name in ("id", "created") or meta_key(name) is not None)
 
 
-def _expression(field: str) -> Expression | F | None:
-    if field == "id":
-        return F("id")
-    if field == "created":
-        return F("created")
+def meta_key(field: str) -> str | None:
+    """Return the key of the meta that *field* is, None for one that is none of the meta."""
     key = _META_FIELD.fullmatch(field)
-    return MetaText(key[1]) if key else None
+    return key[1] if key else None
 
 
 def _contains(field: str, value: str) -> Any:
@@ -114,13 +104,13 @@ def _contains(field: str, value: str) -> Any:
         return Q(id=value)
     if field == "created":
         return _in_second(int(value)) if _SECONDS.fullmatch(value) else None
-    key = _META_FIELD.fullmatch(field)
+    key = meta_key(field)
     if key is None:
         return None
     if value.isascii():
-        return IContains(MetaText(key[1]), value)
+        return IContains(MetaText(key), value)
     # SQLite's LIKE takes no other letters for the same in both cases.
-    return IRegex(MetaText(key[1]), re.escape(value))
+    return IRegex(MetaText(key), re.escape(value))
 
 
 def _equals(field: str, value: Any) -> Any:

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from django.db.models import QuerySet
 
 from ...models import Account, Media
-from ..arguments import MAX_LIST, Check, Fields, PageNumber, PageSize, is_meta_value
+from ..arguments import MAX_LIST, Check, Fields, PageNumber, PageSize, invalid, is_meta_value
 from ..media_fields import check_stats, describe
+from ..order import MAX_TOKEN, Order
 from ..pages import page_of
 from ..registry import method
-from ..search import is_field, matching, ordered, search
+from ..search import is_field, matching, search
 
 MAX_QUERY = 512  # characters
 
@@ -41,6 +42,13 @@ Sort = Annotated[
         says="a list of pairs such as ['created', 1], the second 1 or -1",
     ),
 ]
+Token = Annotated[
+    str,
+    Check(
+        accepts=lambda value: isinstance(value, str) and 0 < len(value) <= MAX_TOKEN,
+        says="the next of an earlier page",
+    ),
+]
 Filter = Annotated[
     dict[str, Any],
     Check(
@@ -59,8 +67,9 @@ def list_(
     account: Account,
     *,
     fields: Fields | None = None,
-    page: PageNumber = 1,
+    page: PageNumber | None = None,
     per_page: PageSize = 10,
+    after: Token | None = None,
     sort: Sort | None = None,
     count: PageSize | None = None,
     filter: Filter | None = None,
@@ -68,12 +77,13 @@ def list_(
     """
     Return a page of the account's media, newest first or as *sort* says.
 
+    *after* is the ``next`` of a page of the same *sort* and *filter*, and goes on behind it.
     *count* is an older name of *per_page*.
     """
     check_stats("media.list", fields)
+    order = Order([(field, way) for field, way in sort or []], ["list", sort or [], filter or {}])
     rows = matching(_all(account), filter or {})
-    rows = ordered(rows, [(field, direction) for field, direction in sort or []])
-    return page_of(rows, partial(describe, fields=fields), page=page, per_page=count or per_page)
+    return _page("media.list", rows, order, fields, page, count or per_page, after)
 
 
 @method("media.search")
@@ -82,19 +92,46 @@ def search_(
     *,
     query: Query = "",
     fields: Fields | None = None,
-    page: PageNumber = 1,
+    page: PageNumber | None = None,
     per_page: PageSize = 10,
+    after: Token | None = None,
 ) -> Any:
     """Return a page of those of the account's media that *query* finds."""
     check_stats("media.search", fields)
-    rows = search(_all(account), query)
-    return page_of(rows, partial(describe, fields=fields), page=page, per_page=per_page)
+    rows, fields_of_order = search(_all(account), query)
+    order = Order(fields_of_order, ["search", query])
+    return _page("media.search", rows, order, fields, page, per_page, after)
 
 
 @method("media.count")
 def count(account: Account) -> int:
     """Return the number of the account's media."""
     return _all(account).count()
+
+
+def _page(
+    call: str,
+    rows: QuerySet[Media],
+    order: Order,
+    fields: list[str] | None,
+    page: int | None,
+    per_page: int,
+    after: str | None,
+) -> dict[str, Any]:
+    described = partial(describe, fields=fields)
+    sorted_rows = order.sort(rows)
+    if after is None:
+        return page_of(sorted_rows, described, page=page or 1, per_page=per_page, token=order.token)
+    if page is not None:
+        raise invalid(call, "after says where the page begins, and page must not say it too")
+    try:
+        sorted_rows = order.behind(sorted_rows, after)
+    except ValueError:
+        raise invalid(call, "after must be the next of an earlier page of this list") from None
+    answer = page_of(
+        sorted_rows, described, page=1, per_page=per_page, total=rows.count(), token=order.token
+    )
+    return {**answer, "page": None}  # which it would be by number, nobody counted
 
 
 def _all(account: Account) -> QuerySet[Media]:
