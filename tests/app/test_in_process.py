@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.signals import request_finished, request_started
-from django.db import connections, transaction
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import get_script_prefix, get_urlconf, set_script_prefix
 from django.utils import translation
@@ -21,11 +19,6 @@ from django.utils import translation
 from django_cloudkey import CloudKey, cloudkeys
 from django_cloudkey.checks import check_databases
 from django_cloudkey.client import (
-    AuthenticationError,
-    InvalidMethod,
-    InvalidParameter,
-    NotFound,
-    SerializerError,
     TransportException,
 )
 from django_cloudkey.in_process import InProcessTransport
@@ -44,150 +37,6 @@ def configure(settings: Any, account: Any, **keys: Any) -> CloudKey:
 def client(account: Any, settings: Any) -> CloudKey:
     """A client in the process."""
     return configure(settings, account, TRANSPORT="in-process")
-
-
-# The contract, over both transports
-
-
-@pytest.fixture(params=["http", "in-process"])
-def either(request: pytest.FixtureRequest, account: Any, settings: Any) -> CloudKey:
-    """A client of each transport."""
-    if request.param == "http":
-        url = request.getfixturevalue("live_server").url + "/cloud"
-        settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "BASE_URL": url}
-        return configure(settings, account, BASE_URL=url)
-    return configure(settings, account, TRANSPORT="in-process")
-
-
-@contextmanager
-def rolled_back() -> Iterator[None]:
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
-
-
-@pytest.mark.parametrize("around", [nullcontext, transaction.atomic, rolled_back])
-def test_calls_and_uploads(
-    either: CloudKey, around: Callable[[], AbstractContextManager[None]]
-) -> None:
-    with around():
-        User.objects.create_user("someone")
-        sent: list[int] = []
-        arrived = either.file.upload_file(
-            io.BytesIO(CONTENT), lambda done, size: sent.append(done), name="é.mp4"
-        )
-        made = either.media.create(url=arrived["url"], meta={"title": "Nœuds"})["id"]
-        either.media.set_meta(id=made, meta={"author": "x"})
-        gone = either.media.create()["id"]
-        either.media.delete(id=gone)
-
-    assert arrived["size"] == sent[-1] == len(CONTENT)
-    assert arrived["name"] == "é"
-    fields = ["id", "meta.title", "meta.author"]
-    assert either.media.info(id=made, fields=fields) == {
-        "id": made,
-        "meta": {"title": "Nœuds", "author": "x"},
-    }
-    assert [media["id"] for media in either.media.iterate(fields=["id"])] == [made]
-
-
-@pytest.mark.parametrize("around", [nullcontext, transaction.atomic])
-def test_errors(either: CloudKey, around: Callable[[], AbstractContextManager[None]]) -> None:
-    stranger = CloudKey(either.user_id, "0" * 40, BASE_URL, transport=either._transport)
-    with around():
-        with pytest.raises(NotFound):
-            either.media.info(id="0" * 24, fields=["id"])
-        with pytest.raises(InvalidParameter):
-            either.media.list(page=0)
-        with pytest.raises(InvalidMethod):
-            either.media.nothing()
-        with pytest.raises(AuthenticationError):
-            stranger.media.list()
-        with pytest.raises(SerializerError):
-            either.media.set_meta(id="0" * 24, meta={"a": b"x"})
-
-
-def test_failure_of_the_file_is_its_own(either: CloudKey) -> None:
-    class Short(io.BytesIO):
-        size = len(CONTENT) + 1
-
-    with pytest.raises(OSError, match=f"The file ended after {len(CONTENT)} bytes"):
-        either.file.upload_file(Short(CONTENT))
-
-
-def test_failure_of_the_callback_is_its_own(either: CloudKey) -> None:
-    def stop(sent: int, size: int) -> None:
-        raise KeyError("enough")
-
-    with pytest.raises(KeyError, match="enough"):
-        either.file.upload_file(io.BytesIO(CONTENT), stop)
-
-
-def test_threads_get_their_own_answers(either: CloudKey) -> None:
-    ids = [either.media.create(meta={"title": str(n)})["id"] for n in range(4)]
-
-    def work(number: int) -> bool:
-        try:
-            media = either.media.info(id=ids[number % 4], fields=["id", "meta.title"])
-            return bool(media == {"id": ids[number % 4], "meta": {"title": str(number % 4)}})
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(work, range(40)))
-
-
-# Transactions of the cloud's own database
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda client: client.media.create(),
-        lambda client: client.media.delete(id="0" * 24),
-        lambda client: client.file.upload(),
-        lambda client: client.file.upload_file(io.BytesIO(b"x")),
-        lambda client: client.send(f"{BASE_URL}/upload", None),
-        lambda client: client.call("unknown.thing"),
-    ],
-)
-def test_nothing_is_written_inside_a_transaction_of_the_cloud(
-    client: CloudKey, write: Callable[[CloudKey], object]
-) -> None:
-    with (
-        transaction.atomic(using="cloud"),
-        pytest.raises(TransportException, match=r"database 'cloud' inside atomic\(\)") as caught,
-    ):
-        write(client)
-
-    assert 'CLOUDKEY_SERVER["DATABASE"]' in str(caught.value)
-    assert client.media.list(fields=["id"])["total"] == 0
-
-
-def test_reads_work_inside_a_transaction_of_the_cloud(client: CloudKey) -> None:
-    made = client.media.create()["id"]
-
-    with transaction.atomic(using="cloud"):
-        assert client.media.list(fields=["id"])["list"] == [{"id": made}]
-        assert connections["cloud"].in_atomic_block
-
-
-def test_on_commit_is_where_to_write(client: CloudKey) -> None:
-    made: list[str] = []
-
-    with transaction.atomic(using="cloud"):
-        transaction.on_commit(lambda: made.append(client.media.create()["id"]), using="cloud")
-
-    assert client.media.list(fields=["id"])["list"] == [{"id": made[0]}]
-
-
-def test_default_database_is_the_site_s(settings: Any, client: CloudKey) -> None:
-    settings.CLOUDKEY_SERVER = {
-        name: value for name, value in settings.CLOUDKEY_SERVER.items() if name != "DATABASE"
-    }
-
-    with transaction.atomic(), pytest.raises(TransportException, match="database 'default'"):
-        client.media.create()
 
 
 # What the request leaves behind
