@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
+from hypothesis import settings as hypothesis_settings
 
 from django_cloudkey.client import CloudKey
 from django_cloudkey.server.transcoding.tools import find_tools
 
 DATABASES = ["default", "cloud"]
+
+hypothesis_settings.register_profile("long", max_examples=4_000)
 
 
 @dataclass
