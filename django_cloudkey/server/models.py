@@ -297,7 +297,8 @@ class RateCounter(models.Model):
     """How often something happened within the minute that began with its first time."""
 
     name = models.CharField(primary_key=True, max_length=64)
-    """What is counted, and whose: ``calls:<account>``, ``failures:<network>``."""
+    """What is counted, and whose: ``calls:<account>``, ``failures:<network>``,
+    ``polls:<upload>``."""
     count = models.PositiveIntegerField(default=1)
     expires = models.DateTimeField(db_index=True)
 

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from .. import files
 from ..conf import cloud
+from ..counters import seconds_left, take
 from ..models import DiscardedFile, UploadSlot
 from .receiver import FULL_DISK, Refused, SlotHandler, check_space, no_space, split_name
 from .slots import file_url, live_slot, progress_seal, seal, upload_seal
@@ -30,6 +31,7 @@ STATES: dict[str, str] = {
 }
 """Words of the wire for the states of a slot."""
 DRAIN = 64 * 1024 * 1024  # bytes of a refused file that are read, so that the sender gets to listen
+MAX_POLLS = 300  # a minute; pages ask every 300 ms
 
 
 @csrf_exempt  # the sealed address is the right to send; no cookie is looked at
@@ -152,6 +154,10 @@ def progress(request: HttpRequest) -> HttpResponse:
     callback = request.GET.get("jsonp_cb", "")
     slot_id = request.GET.get("uuid", "")
     is_sealed = constant_time_compare(progress_seal(slot_id), request.GET.get("seal", ""))
+    counter = f"polls:{slot_id}"
+    if is_sealed and not take(counter, MAX_POLLS):
+        headers = {"Retry-After": str(seconds_left(counter))}
+        return _allow_origin(request, HttpResponse(status=429, headers=headers), verb="GET")
     slot = live_slot(slot_id) if is_sealed else None
     if callback and not is_callback(callback):
         response = HttpResponse(status=400)
