@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -57,23 +58,24 @@ def upload(client: CloudKey, name: str = "a.mp4") -> str:
 
 
 def test_user(client: CloudKey, site: Site, account: Account) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: client.user.info(id=UNKNOWN),
+        lambda: client.user.search(),
+        lambda: client.user.create(username="new"),
+        lambda: client.user.set(id=account.pk, fields={"username": "new"}),
+        lambda: client.user.delete(id=account.pk),
+        lambda: client.user.list(),
+        lambda: client.organisation.get(),
+        lambda: client.system.reset(),
+        lambda: client.media.reset(),
+    ]
     with site():
         myself = client.user.whoami()
         assert client.user.info() == client.user.info(id=account.pk) == myself
         assert client.user.info(fields=["id", "username"]) == {"id": account.pk, "username": "demo"}
-        for refused in (
-            lambda: client.user.info(id=UNKNOWN),
-            lambda: client.user.search(),
-            lambda: client.user.create(username="new"),
-            lambda: client.user.set(id=account.pk, fields={"username": "new"}),
-            lambda: client.user.delete(id=account.pk),
-            lambda: client.user.list(),
-            lambda: client.organisation.get(),
-            lambda: client.system.reset(),
-            lambda: client.media.reset(),
-        ):
+        for call in calls:
             with pytest.raises(AuthenticationError, match=r"^400: "):
-                refused()
+                call()
 
     assert client.user.whoami() == myself
 

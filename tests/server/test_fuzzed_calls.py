@@ -112,6 +112,11 @@ def target(account: Account, _connections_stay_open: None) -> Target:
 
     def send(body: bytes, headers: dict[str, str]) -> bytes:
         statuses: list[str] = []
+
+        def start(status: str, head: Any, error: Any = None, /) -> Callable[[bytes], object]:
+            statuses.append(status)
+            return lambda data: None
+
         environ = {
             "REQUEST_METHOD": "POST", "PATH_INFO": "/cloud/api", "SCRIPT_NAME": "",
             "QUERY_STRING": "", "SERVER_NAME": "testserver", "SERVER_PORT": "80",
@@ -119,7 +124,7 @@ def target(account: Account, _connections_stay_open: None) -> Target:
             "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
             "wsgi.url_scheme": "http", "wsgi.errors": io.StringIO(), **headers,
         }  # fmt: skip
-        response = application(environ, lambda status, head, info=None: statuses.append(status))
+        response = application(environ, start)
         content = b"".join(response)
         response.close()
         assert statuses == ["200 OK"]
