@@ -33,12 +33,6 @@ ASSET_NAMES = frozenset(
 PROTOCOLS = ("hls", "rtmp", "hps", "http", "ss", "hds", "dash")
 """What may stand between ``/route/`` and the user's id."""
 
-_MEDIA_TYPES = {
-    "mp4": "video/mp4",
-    "flv": "video/x-flv",
-    "jpeg": "image/jpeg",
-}
-
 
 class AssetStatus(StrEnum):
     """The life of an asset."""
@@ -57,14 +51,14 @@ def is_adaptive(asset_name: str) -> bool:
     return asset_name.startswith("abs")
 
 
+def is_file(asset_name: str) -> bool:
+    """Say whether the asset is one video file, rather than stills, an adaptive set or a stream."""
+    return not is_thumbnail(asset_name) and not is_adaptive(asset_name) and asset_name != "live"
+
+
 def extension_of(asset_name: str) -> str:
     """
     Return the extension that the Python SDK writes after *asset_name*: what precedes the first
     underscore, hence ``source.source``; none for adaptive sets.
     """
     return "" if is_adaptive(asset_name) else asset_name.partition("_")[0]
-
-
-def media_type_of(asset_name: str) -> str:
-    """Return the media type of the file; a source, which may be anything, is bytes."""
-    return _MEDIA_TYPES.get(extension_of(asset_name), "application/octet-stream")

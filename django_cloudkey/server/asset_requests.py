@@ -1,5 +1,5 @@
 """
-What a media shall have: its source, assets asked for, asked for again, removed.
+What a media shall have: its source, files given as they are, assets asked for, removed.
 
 What is asked for anew is a new row, never an old one set back: a worker that is still busy with the
 old one finds it gone, and publishes nothing for it. By the same rule an asset whose row is older
@@ -24,12 +24,13 @@ def set_source(media: Media, file: str, extension: str) -> None:
     """
     Make *file* the source; nothing happens if it is already and is not in error.
 
-    What was asked for and is not ready will be made from the new source.
+    What was asked for and is not ready will be made from the new source; files that were given for
+    other assets stay.
     """
     old = media.assets.filter(name=SOURCE).first()
     if old is not None and old.file == file and old.status != Asset.Status.ERROR:
         return
-    unfinished = media.assets.filter(status__in=_UNFINISHED).exclude(name=SOURCE)
+    unfinished = media.assets.filter(status__in=_UNFINISHED, file="").exclude(name=SOURCE)
     names = list(unfinished.values_list("name", flat=True))
     remove(media, [SOURCE, *names])
     facts = {"file_extension": extension}
@@ -38,6 +39,21 @@ def set_source(media: Media, file: str, extension: str) -> None:
         media.still_at = None
         media.save(update_fields=["still_at"])
     _queue(media, names)
+
+
+def give(media: Media, name: str, file: str, extension: str) -> None:
+    """
+    Make *file* the asset *name* as it is; nothing happens if it is already and is not in error.
+
+    The worker looks at it first, as at a source: what is no video ends in error.
+    """
+    old = media.assets.filter(name=name).first()
+    if old is not None and old.file == file and old.status != Asset.Status.ERROR:
+        return
+    remove(media, [name])
+    facts = {"file_extension": extension}
+    Asset.objects.create(media=media, name=name, file=file, facts=facts)
+    jobs.enqueue(media)
 
 
 def ask_for(media: Media, names: Iterable[str]) -> None:

@@ -139,7 +139,7 @@ class Asset(models.Model):
     )
     progress = models.PositiveSmallIntegerField(_("progress"), default=0)
     file = models.CharField(max_length=255, blank=True, editable=False, db_index=True)
-    """Name in the storage; set only for a source that arrived or an asset that is ready."""
+    """Name in the storage; empty for an asset that has yet to be made."""
     created = models.DateTimeField(_("created"), null=True, editable=False)
     """When it became ready."""
     facts = models.JSONField(default=dict, blank=True, editable=False)

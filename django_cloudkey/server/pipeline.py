@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -24,7 +25,7 @@ from .transcoding.errors import Cancelled, NotAVideo, ToolMissing, TranscodingEr
 from .transcoding.presets import PRESETS
 from .transcoding.probe import Budget, Probe, check_budget, probe
 from .transcoding.runner import Limits
-from .transcoding.tools import find_tools
+from .transcoding.tools import Tools, find_tools
 from .transcoding.transcode import Rendition, transcode
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def process(job: Job, stop: Callable[[], bool]) -> None:
 def _make_assets(job: Job, asked: set[int], stop: Callable[[], bool]) -> None:
     media = job.media
     tools = find_tools(cloud.ffmpeg, cloud.ffprobe)
+    asked -= _take_given(job, asked, tools, stop)
     source = media.assets.filter(name=SOURCE).exclude(file="").first()
     if source is None and not asked:
         _publish(job, {}, {})
@@ -86,9 +88,7 @@ def _make_assets(job: Job, asked: set[int], stop: Callable[[], bool]) -> None:
         files.job_dir(f"{job.pk}-{job.claim}") as directory,
         files.local_copy(source.file, directory) as path,
     ):
-        found = probe(tools, path, stop=stop)
-        seconds = cloud.max_duration
-        check_budget(found, Budget(max_duration=seconds, max_frames=seconds * MAX_FRAME_RATE))
+        found = _probe(tools, path, stop)
         wanted = _start(job, source, found, asked)
         if not wanted:
             _publish(job, {}, {})
@@ -110,13 +110,48 @@ def _make_assets(job: Job, asked: set[int], stop: Callable[[], bool]) -> None:
         _store_and_publish(job, renditions, wanted)
 
 
+def _probe(tools: Tools, path: Path, stop: Callable[[], bool]) -> Probe:
+    found = probe(tools, path, stop=stop)
+    seconds = cloud.max_duration
+    check_budget(found, Budget(max_duration=seconds, max_frames=seconds * MAX_FRAME_RATE))
+    return found
+
+
+def _take_given(job: Job, asked: set[int], tools: Tools, stop: Callable[[], bool]) -> set[int]:
+    """Look at the files that were given as they are, publish or refuse each; return their rows."""
+    given = _unfinished(job.media).filter(pk__in=asked).exclude(file="").exclude(name=SOURCE)
+    rows = list(given)
+    for asset in rows:
+        with (
+            files.job_dir(f"{job.pk}-{job.claim}") as directory,
+            files.local_copy(asset.file, directory) as path,
+        ):
+            try:
+                facts = facts_of(_probe(tools, path, stop)) | asset.facts
+            except TranscodingError as error:
+                if not error.is_permanent:
+                    raise
+                asset.status = Asset.Status.ERROR
+                asset.error_code, asset.error_message = error.code, str(error)
+            else:
+                asset.status, asset.progress = Asset.Status.READY, 100
+                asset.created, asset.facts = timezone.now(), facts
+        with atomic():
+            _lock(job.media)
+            if not jobs.renew(job):
+                raise jobs.ClaimLost(f"Job {job.pk} is no longer ours.")
+            if given.filter(pk=asset.pk).exists():  # else removed or given anew meanwhile
+                asset.save()
+    return {asset.pk for asset in rows}
+
+
 def _unfinished(media: Media) -> QuerySet[Asset]:
     return media.assets.filter(status__in=[Asset.Status.PENDING, Asset.Status.PROCESSING])
 
 
 def _start(job: Job, source: Asset, found: Probe, asked: set[int]) -> dict[str, int]:
     """Mark the source ready and what is asked for as being made; return its names and rows."""
-    waiting = _unfinished(job.media).filter(pk__in=asked, name__in=PRESETS)
+    waiting = _unfinished(job.media).filter(pk__in=asked, name__in=PRESETS, file="")
     with atomic():
         _lock(job.media)
         if not jobs.renew(job):
@@ -176,7 +211,6 @@ def _publish(job: Job, stored: dict[str, tuple[str, Rendition]], wanted: dict[st
             if asset is None:  # removed or asked for anew while it was made
                 DiscardedFile.discard([file])
                 continue
-            DiscardedFile.discard([asset.file])
             asset.status = Asset.Status.READY
             asset.progress = 100
             asset.file = file

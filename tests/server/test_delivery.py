@@ -48,7 +48,8 @@ class Answer:
 
 def add_asset(media: Media, name: str, content: bytes, **more: Any) -> Asset:
     file = files.storage().save(f"media/secret-prefix/{media.pk}/{name}", ContentFile(content))
-    ready = {"status": "ready", "created": timezone.now(), "file": file, **more}
+    facts = {"container": "JPEG" if name.startswith("jpeg") else "MPEG-4"}
+    ready = {"status": "ready", "created": timezone.now(), "file": file, "facts": facts, **more}
     return Asset.objects.create(media=media, name=name, **ready)
 
 

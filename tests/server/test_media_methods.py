@@ -176,7 +176,17 @@ def test_malformed_items_are_refused(cloud: Cloud, items: Any) -> None:
         ({"name": "abs"}, "this server does not make abs"),
         ({"name": "source"}, "the source needs a url"),
         ({"name": "mp4_h264_aac", "action": "copy"}, "there is no action 'copy', only 'transcode'"),
-        ({"name": "mp4_h264_aac", "url": "http://a.example/"}, "only the source takes a url"),
+        (
+            {"name": "mp4_h264_aac", "url": "http://a.example/"},
+            "url must be an address",
+        ),
+        ({"name": "jpeg_thumbnail_small", "url": "x"}, "jpeg_thumbnail_small takes no url"),
+        ({"name": "abs", "url": "x"}, "abs takes no url"),
+        ({"name": "live", "url": "x"}, "live takes no url"),
+        (
+            {"name": "mp4_h264_aac", "url": "x", "action": "transcode"},
+            "mp4_h264_aac has a url and an action",
+        ),
     ],
 )
 def test_item_that_cannot_be_made_is_refused(

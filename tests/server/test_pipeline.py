@@ -253,8 +253,9 @@ def test_reprocessed_asset_replaces_its_file(cloud: Cloud, clip: Path) -> None:
     media = Media.objects.get(pk=cloud.upload(clip, ASSETS))
     cloud.work()
     before = names()
-    Asset.objects.filter(name="mp4_h264_aac").update(status="pending")
-    jobs.enqueue(media)
+    Asset.objects.filter(name="mp4_h264_aac").update(status="error")
+    items = [{"name": "mp4_h264_aac", "action": "transcode"}]
+    cloud.client.media.set_assets(id=media.pk, assets=items)
 
     cloud.work()
 

@@ -15,7 +15,7 @@ from django.utils.http import content_disposition_header, http_date, parse_etags
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
-from ...protocol.assets import AssetStatus, media_type_of
+from ...protocol.assets import SOURCE, AssetStatus
 from ...protocol.signing import URLRefused
 from ...protocol.urls import Stream, Thumbnail, parse
 from .. import files
@@ -25,6 +25,21 @@ from .admission import admit
 from .ranges import FileSlice, Unsatisfiable, parse_range
 
 PRIVATE = "private, no-store"
+BYTES = "application/octet-stream"
+MEDIA_TYPES = {
+    "MPEG-4": "video/mp4",
+    "QuickTime": "video/quicktime",
+    "Matroska": "video/matroska",
+    "WebM": "video/webm",
+    "AVI": "video/vnd.avi",
+    "Flash Video": "video/x-flv",
+    "Ogg": "video/ogg",
+    "MPEG-TS": "video/mp2t",
+    "MPEG-PS": "video/mpeg",
+    "Windows Media": "video/x-ms-asf",
+    "JPEG": "image/jpeg",
+}
+"""Container, as probing found it → media type; a name is only what somebody called the asset."""
 
 
 @require_safe
@@ -75,7 +90,7 @@ def _respond(request: HttpRequest, asset: Asset) -> HttpResponseBase:
     size = file.size
     etag = f'"{asset.pk}-{asset.version}-{size}"'
     headers = {
-        "Content-Type": media_type_of(asset.name),
+        "Content-Type": _media_type(asset),
         "Accept-Ranges": "bytes",
         "ETag": etag,
         "Last-Modified": http_date(asset.version),
@@ -111,6 +126,11 @@ def _respond(request: HttpRequest, asset: Asset) -> HttpResponseBase:
         del whole["Content-Disposition"]  # it would tell the name in the storage
         return whole
     return StreamingHttpResponse(FileSlice(file, start, length), status=status, headers=headers)
+
+
+def _media_type(asset: Asset) -> str:
+    # A source is for whoever owns it, to be kept rather than played.
+    return BYTES if asset.name == SOURCE else MEDIA_TYPES.get(asset.facts.get("container"), BYTES)
 
 
 def _refusal(status: int, sentence: str) -> HttpResponse:

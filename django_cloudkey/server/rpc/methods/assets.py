@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from ....protocol.assets import ASSET_NAMES, SOURCE, is_thumbnail
+from ....protocol.assets import ASSET_NAMES, SOURCE, is_file, is_thumbnail
 from ....protocol.exceptions import NotFound
 from ... import asset_requests, pipeline
 from ...models import Account, Media, atomic
@@ -53,7 +53,7 @@ def set_assets(
     account: Account, *, id: MediaId, assets: Items, callback_url: Text | None = None
 ) -> None:
     """
-    Set the source of a media to an uploaded file, and queue assets to be made from it.
+    Set the source of a media, or another asset, to an uploaded file; queue assets to be made.
 
     *callback_url* is accepted, since clients send it, and not called.
     """
@@ -62,34 +62,39 @@ def set_assets(
 
 def request(call: str, account: Account, id: str, items: list[dict[str, Any]]) -> None:
     """
-    Do what *items* ask for, all of it or nothing; sources first, whatever their order.
+    Do what *items* ask for, all of it or nothing; files first, whatever their order.
 
     Raises:
         NotFound: no media, or no source to make assets from.
         InvalidParameter: this server cannot do what an item asks for.
     """
-    sources = [item["url"] for item in items if _is_source(call, item)]
-    wanted = [item for item in items if item["name"] != SOURCE]
+    files = [item for item in items if _is_file_item(call, item)]
+    wanted = [item for item in items if item not in files]
     check_made(call, [item["name"] for item in wanted])
     with atomic():
         media = find_media(account, id, lock=True)
-        for url in sources:
-            upload = own_upload(call, account, url)
-            asset_requests.set_source(media, upload.file, upload.extension)
+        for item in files:
+            upload = own_upload(call, account, item["url"])
+            if item["name"] == SOURCE:
+                asset_requests.set_source(media, upload.file, upload.extension)
+            else:
+                asset_requests.give(media, item["name"], upload.file, upload.extension)
         _check_source_assets(media, wanted)
         if wanted:
             asset_requests.ask_for(media, [item["name"] for item in wanted])
 
 
-def _is_source(call: str, item: dict[str, Any]) -> bool:
-    """Return whether *item* sets the source; anything but that or transcoding is refused."""
-    url, action = item.get("url"), item.get("action")
-    if url is not None and item["name"] != SOURCE:
-        raise invalid(call, f"only the source takes a url; this server makes {item['name']} itself")
-    if item["name"] == SOURCE and url is None:
-        raise invalid(call, "the source needs a url")
+def _is_file_item(call: str, item: dict[str, Any]) -> bool:
+    """Return whether *item* brings a file; anything but that or transcoding is refused."""
+    name, url, action = item["name"], item.get("url"), item.get("action")
     if action not in (None, "transcode"):
         raise invalid(call, f"there is no action {action[:40]!r}, only 'transcode'")
+    if name == SOURCE and url is None:
+        raise invalid(call, "the source needs a url")
+    if url is not None and not is_file(name):
+        raise invalid(call, f"{name} takes no url; this server makes it, if at all")
+    if url is not None and action is not None and name != SOURCE:
+        raise invalid(call, f"{name} has a url and an action; one of them is wanted")
     return url is not None
 
 
