@@ -64,7 +64,7 @@ def answer(
         key: Under which the answer to a call that writes is kept, and given again.
         address: Of the caller; ``""`` when it is not known.
     """
-    name = "-"
+    name = ""
     headers = {"CloudKey-Features": FEATURES}
     try:
         call = decode_call(body)
@@ -77,13 +77,13 @@ def answer(
             return answer_once(account, key, body, work), headers
         return encode_result(work()), headers
     except RPCException as error:
-        logger.info("%s: %d", name[:80], error.code)
+        logger.info("%r: %d", name[:80], error.code)
         if isinstance(error.data, dict) and "retry_after" in error.data:
             headers["Retry-After"] = str(error.data["retry_after"])
         return encode_error(error), headers
     except Exception:
         # Clients of this protocol cannot read a page of another status; the log has the details.
-        logger.exception("%s: an unexpected failure", name[:80])
+        logger.exception("%r: an unexpected failure", name[:80])
         failure = ProcessorException("The server could not work on the request.")
         return encode_error(failure), headers
 
