@@ -49,13 +49,16 @@ def api(request: HttpRequest) -> HttpResponse:
     if len(body) > MAX_BODY:
         return HttpResponse(status=413)
     content, headers = answer(
-        body, key=request.headers.get("Idempotency-Key"), address=viewer_of(request).ip
+        body,
+        key=request.headers.get("Idempotency-Key"),
+        address=viewer_of(request).ip,
+        authorization=request.headers.get("Authorization", ""),
     )
     return HttpResponse(content, content_type="application/json", headers=headers)
 
 
 def answer(
-    body: bytes, *, key: str | None = None, address: str = ""
+    body: bytes, *, key: str | None = None, address: str = "", authorization: str = ""
 ) -> tuple[bytes, dict[str, str]]:
     """
     Return the answer to the request *body*, and its headers.
@@ -63,10 +66,14 @@ def answer(
     Args:
         key: Under which the answer to a call that writes is kept, and given again.
         address: Of the caller; ``""`` when it is not known.
+        authorization: The header of that name. One of this protocol's later schemes, which are not
+            verified here, is refused; others are of the way here, such as a site's password.
     """
     name = ""
     headers = {"CloudKey-Features": FEATURES}
     try:
+        if authorization.lower().startswith("cloudkey"):
+            raise AuthenticationError("Authentication failed.")
         call = decode_call(body)
         account = _authenticate(call, address)
         name = call.name
