@@ -11,8 +11,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
-from .conf import IN_PROCESS, KEYS, NAME, account_settings, aliases
+from .conf import IN_PROCESS, KEYS, NAME, AccountSettings, account_settings, aliases
 from .in_process import cloud_database
+
+MIN_KEY_LENGTH = 32
+KEY_HINT = "manage.py cloudkey_account create, on the cloud, shows the key of an account once."
 
 
 @register()
@@ -29,10 +32,27 @@ def check_accounts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         if unknown:
             continue
         try:
-            account_settings(alias)
+            account = account_settings(alias)
         except ImproperlyConfigured as error:
             messages.append(Error(str(error), id="cloudkey.E002"))
+            continue
+        weakness = _weakness(account)
+        if weakness:
+            text = f'{NAME}["{alias}"]["API_KEY"] {weakness}.'
+            messages.append(Error(text, hint=KEY_HINT, id="cloudkey.E003"))
     return messages
+
+
+def _weakness(account: AccountSettings) -> str:
+    """Return why the key is none, or none that is secret."""
+    key = str(account.api_key.reveal())
+    if key != key.strip():
+        return "has white space around it"
+    if account.user_id in key:
+        return "contains the USER_ID, which every address shows"
+    if len(key) < MIN_KEY_LENGTH:
+        return f"must have {MIN_KEY_LENGTH} characters or more: a shorter one can be guessed"
+    return ""
 
 
 @register()

@@ -9,7 +9,8 @@ class Secret:
     """
     Hold an API key so that no repr, log line, pickle or page of frame variables can show it.
 
-    ``reveal()`` is called in the expression that computes a digest and nowhere else.
+    ``reveal()`` is called in the expression that computes a digest, and by the system check of keys
+    that can be guessed.
     """
 
     __slots__ = ("_value",)
