@@ -85,49 +85,49 @@ def test_no_bytes_make_reading_a_call_fail_otherwise(body: bytes) -> None:
         decode_call(body)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param(b"", id="T001"),
-        pytest.param(b" \n", id="T001-space"),
-        pytest.param(request()[:-1], id="T003-cut"),
-        pytest.param(request() + b"x", id="T003-trailing"),
-        pytest.param(request() * 2, id="T003-two"),
-        pytest.param(b"[" * 100_000, id="T004-open"),
-        pytest.param(b"[" * 100_000 + b"]" * 100_000, id="T004-lists"),
-        pytest.param(b'{"a":' * 5000 + b"1" + b"}" * 5000, id="T004-objects"),
-        pytest.param(b"[" * 500 + b"]" * 500, id="T005"),
-        pytest.param(request(args={"x": nested(MAX_DEPTH)}), id="T005-just-too-deep"),
-        pytest.param(b'{"x": NaN}', id="T007-nan"),
-        pytest.param(b'{"x": Infinity}', id="T007-inf"),
-        pytest.param(b'{"x": -Infinity}', id="T007-minus-inf"),
-        pytest.param(b'{"x": 1e400}', id="T007-1e400"),
-        pytest.param(b'{"x": -1e400}', id="T007-minus-1e400"),
-        pytest.param(b'{"x": ' + b"9" * 20 + b"}", id="T008-20"),
-        pytest.param(b'{"x": ' + b"9" * 4300 + b"}", id="T008-4300"),
-        pytest.param(b'{"x": ' + b"9" * 4301 + b"}", id="T008-4301"),
-        pytest.param(b'{"x": 9223372036854775808}', id="T008-2**63"),
-        pytest.param(b'{"x": -9223372036854775809}', id="T008-minus"),
-        pytest.param(b'{"call":"a.b","call":"a.c","auth":"x"}', id="T009-call"),
-        pytest.param(b'{"call":"a.b","auth":"x","auth":"x"}', id="T009-auth"),
-        pytest.param(b'{"call":"a.b","auth":"x","args":{"id":1,"id":1}}', id="T009-id"),
-        pytest.param(b'{"call":"a.b","auth":"x","args":{"id":1,"i\\u0064":1}}', id="T009-escape"),
-        pytest.param(request(args={"x": "\ud800"}), id="T010-value"),
-        pytest.param(request(args={"\udfff": 1}), id="T010-key"),
-        pytest.param(request(call="media.\ud800"), id="T010-call"),
-        pytest.param(request().decode().encode("utf-16"), id="T012-utf-16"),
-        pytest.param(request().decode().encode("utf-32"), id="T012-utf-32"),
-        pytest.param(b"\xef\xbb\xbf" + request(), id="T012-bom"),
-        pytest.param(b'{"x": "\xff"}', id="T012-invalid"),
-        pytest.param(b'{"x": "\xed\xa0\x80"}', id="T012-utf-8-surrogate"),
-        pytest.param(request(args={"x": [0] * MAX_NODES}), id="T027"),
-        pytest.param(b"{" + b"{},".join([b""] * 9) + b"}", id="no-keys"),
-        pytest.param(b"{'call': 'a.b'}", id="quotes"),
-        pytest.param(b'{"x": "a\nb"}', id="control-character"),
-        pytest.param(b'{"x": 01}', id="leading-zero"),
-        pytest.param(b'{"x": \xd9\xa3}', id="unicode-digit"),
-    ],
-)
+NO_JSON: list[Any] = [
+    pytest.param(b"", id="T001"),
+    pytest.param(b" \n", id="T001-space"),
+    pytest.param(request()[:-1], id="T003-cut"),
+    pytest.param(request() + b"x", id="T003-trailing"),
+    pytest.param(request() * 2, id="T003-two"),
+    pytest.param(b"[" * 100_000, id="T004-open"),
+    pytest.param(b"[" * 100_000 + b"]" * 100_000, id="T004-lists"),
+    pytest.param(b'{"a":' * 5000 + b"1" + b"}" * 5000, id="T004-objects"),
+    pytest.param(b"[" * 500 + b"]" * 500, id="T005"),
+    pytest.param(request(args={"x": nested(MAX_DEPTH)}), id="T005-just-too-deep"),
+    pytest.param(b'{"x": NaN}', id="T007-nan"),
+    pytest.param(b'{"x": Infinity}', id="T007-inf"),
+    pytest.param(b'{"x": -Infinity}', id="T007-minus-inf"),
+    pytest.param(b'{"x": 1e400}', id="T007-1e400"),
+    pytest.param(b'{"x": -1e400}', id="T007-minus-1e400"),
+    pytest.param(b'{"x": ' + b"9" * 20 + b"}", id="T008-20"),
+    pytest.param(b'{"x": ' + b"9" * 4300 + b"}", id="T008-4300"),
+    pytest.param(b'{"x": ' + b"9" * 4301 + b"}", id="T008-4301"),
+    pytest.param(b'{"x": 9223372036854775808}', id="T008-2**63"),
+    pytest.param(b'{"x": -9223372036854775809}', id="T008-minus"),
+    pytest.param(b'{"call":"a.b","call":"a.c","auth":"x"}', id="T009-call"),
+    pytest.param(b'{"call":"a.b","auth":"x","auth":"x"}', id="T009-auth"),
+    pytest.param(b'{"call":"a.b","auth":"x","args":{"id":1,"id":1}}', id="T009-id"),
+    pytest.param(b'{"call":"a.b","auth":"x","args":{"id":1,"i\\u0064":1}}', id="T009-escape"),
+    pytest.param(request(args={"x": "\ud800"}), id="T010-value"),
+    pytest.param(request(args={"\udfff": 1}), id="T010-key"),
+    pytest.param(request(call="media.\ud800"), id="T010-call"),
+    pytest.param(request().decode().encode("utf-16"), id="T012-utf-16"),
+    pytest.param(request().decode().encode("utf-32"), id="T012-utf-32"),
+    pytest.param(b"\xef\xbb\xbf" + request(), id="T012-bom"),
+    pytest.param(b'{"x": "\xff"}', id="T012-invalid"),
+    pytest.param(b'{"x": "\xed\xa0\x80"}', id="T012-utf-8-surrogate"),
+    pytest.param(request(args={"x": [0] * MAX_NODES}), id="T027"),
+    pytest.param(b"{" + b"{},".join([b""] * 9) + b"}", id="no-keys"),
+    pytest.param(b"{'call': 'a.b'}", id="quotes"),
+    pytest.param(b'{"x": "a\nb"}', id="control-character"),
+    pytest.param(b'{"x": 01}', id="leading-zero"),
+    pytest.param(b'{"x": \xd9\xa3}', id="unicode-digit"),
+]
+
+
+@pytest.mark.parametrize("body", NO_JSON)
 def test_what_is_no_json_of_the_protocol_is_refused(body: bytes) -> None:
     started = time.monotonic()
 
@@ -150,7 +150,10 @@ def test_limits_are_reached_and_not_passed() -> None:
         decode_call(request(args={"x": [0] * (MAX_NODES - 8)}))
 
 
-@pytest.mark.parametrize("body", [b"null", b"1", b'"x"', b"[]", b"true", b"[" + request() + b"]"])
+NO_OBJECT: list[Any] = [b"null", b"1", b'"x"', b"[]", b"true", b"[" + request() + b"]"]
+
+
+@pytest.mark.parametrize("body", NO_OBJECT)
 def test_t002_request_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"^600: A request is one JSON object\.$") as caught:
         decode_call(body)
@@ -158,9 +161,19 @@ def test_t002_request_that_is_no_object_is_refused(body: bytes) -> None:
     assert type(caught.value) is InvalidRequest
 
 
-@pytest.mark.parametrize(
-    "member", ["callmedia.set_meta", "jsonrpc", "id", "Auth", "auth ", "", "arg", "x" * 1000]
-)
+NO_MEMBER: list[Any] = [
+    "callmedia.set_meta",
+    "jsonrpc",
+    "id",
+    "Auth",
+    "auth ",
+    "",
+    "arg",
+    "x" * 1000,
+]
+
+
+@pytest.mark.parametrize("member", NO_MEMBER)
 def test_t015_unknown_member_is_refused(member: str) -> None:
     with pytest.raises(InvalidRequest, match="600: A request has no member") as caught:
         decode_call(request(**{member: ""}))
@@ -168,7 +181,10 @@ def test_t015_unknown_member_is_refused(member: str) -> None:
     assert len(str(caught.value)) < 200
 
 
-@pytest.mark.parametrize("args", [[1], ["id"], [{}], "", "x", 0, 1, 1.5, True, False])
+NO_ARGUMENTS: list[Any] = [[1], ["id"], [{}], "", "x", 0, 1, 1.5, True, False]
+
+
+@pytest.mark.parametrize("args", NO_ARGUMENTS)
 def test_t016_arguments_that_are_not_named_are_refused(args: Any) -> None:
     with pytest.raises(InvalidRequest, match="600: 'args' is an object of named arguments"):
         decode_call(request(args=args))
@@ -192,9 +208,22 @@ def test_t017_no_arguments_may_be_written_in_four_ways(
     assert call.signed == signed
 
 
-@pytest.mark.parametrize(
-    "call", ["", "media", ".info", "media.", ".", "x" * 10_000, 1, True, [], ["media.info"], {}]
-)
+NO_CALL: list[Any] = [
+    "",
+    "media",
+    ".info",
+    "media.",
+    ".",
+    "x" * 10_000,
+    1,
+    True,
+    [],
+    ["media.info"],
+    {},
+]
+
+
+@pytest.mark.parametrize("call", NO_CALL)
 def test_t018_call_that_is_no_name_is_refused(call: Any) -> None:
     with pytest.raises(InvalidCall, match=r"^640: 'call' is of the form object\.method\.$"):
         decode_call(request(call=call))

@@ -13,7 +13,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 
@@ -27,24 +26,6 @@ from ..conftest import Cloud
 from .historical import PHP, Failure, Python2
 
 UNKNOWN = "1b87186c84e1b015a0000000"
-
-
-@pytest.fixture
-def school(cloud: Cloud) -> Organisation:
-    """An organisation; the account of *cloud* is not in it."""
-    return Organisation.objects.create(name="school")
-
-
-@pytest.fixture
-def head(school: Organisation) -> Account:
-    """Its manager."""
-    return Account.objects.create(name="head", organisation=school, is_manager=True)
-
-
-@pytest.fixture
-def pupil(school: Organisation) -> Account:
-    """An account of it that manages nothing."""
-    return Account.objects.create(name="pupil", organisation=school)
 
 
 def client_of(cloud: Cloud, account: Account, acting_as: str = "") -> CloudKey:
@@ -184,74 +165,6 @@ def test_x8_b11_who_manages_nothing_acts_as_nobody(
         for other in (head, sibling, cloud.account, pupil):
             with pytest.raises(AuthenticationError, match=r"^400: Authentication failed\.$"):
                 client_of(cloud, caller, acting_as=other.pk).media.list()
-
-
-@pytest.mark.parametrize(
-    "other",
-    ["../x", "{pupil}/", "{pupil}/{pupil}", "/{pupil}", " {pupil}", "{pupil}\n", "{pupil}\x00", "é",
-     "a/b", "x" * 1024, "pupil", "{PUPIL}", ":", "{pupil}:"],
-)  # fmt: skip
-def test_t035_what_is_no_user_is_refused(
-    cloud: Cloud, head: Account, pupil: Account, other: str
-) -> None:
-    other = other.format(pupil=pupil.pk, PUPIL=pupil.pk.upper())
-
-    with pytest.raises(AuthenticationError, match=r"^400: Authentication failed\.$"):
-        client_of(cloud, head, acting_as=other).media.list()
-
-
-def test_t035_empty_other_is_refused(cloud: Cloud, head: Account) -> None:
-    with pytest.raises(AuthenticationError):
-        CloudKey(f"{head.pk}/", head.api_key, cloud.base_url).media.list()
-
-
-def test_t036_foreign_unknown_and_switched_off_look_the_same(
-    cloud: Cloud, head: Account, school: Organisation
-) -> None:
-    off = Account.objects.create(name="off", organisation=school, is_active=False)
-    elsewhere = Account.objects.create(
-        name="elsewhere", organisation=Organisation.objects.create(name="other"), is_manager=True
-    )
-    answers = set()
-
-    for other in (off.pk, elsewhere.pk, cloud.account.pk, UNKNOWN):
-        with pytest.raises(AuthenticationError) as caught:
-            client_of(cloud, head, acting_as=other).user.whoami()
-        answers.add((str(caught.value), str(caught.value.data)))
-
-    assert answers == {("400: Authentication failed.", "None")}
-
-
-def test_t036_managers_without_an_organisation_share_none(cloud: Cloud) -> None:
-    """Two accounts whose organisation is null are not of the same one."""
-    cloud.account.is_manager = True  # not saved: the database refuses such a row
-
-    assert not cloud.account.managed().exists()
-    with pytest.raises(ValidationError, match="A manager belongs to an organisation"):
-        cloud.account.validate_constraints()
-
-
-def test_t036_only_the_caller_s_key_signs(cloud: Cloud, head: Account, pupil: Account) -> None:
-    for user, key in (
-        (f"{head.pk}/{pupil.pk}", pupil.api_key),
-        (f"{pupil.pk}/{pupil.pk}", head.api_key),
-        (f"{UNKNOWN}/{pupil.pk}", head.api_key),
-        (f"{head.pk}/{pupil.pk}", "x" * 40),
-    ):
-        with pytest.raises(AuthenticationError):
-            CloudKey(user, key, cloud.base_url).user.whoami()
-
-
-def test_t036_other_cannot_be_put_in_front_of_a_signed_call(
-    cloud: Cloud, head: Account, pupil: Account
-) -> None:
-    """The other is signed: a captured call of a manager is not one of somebody else."""
-    client = Python2(cloud, head)
-    client.act_as_user(pupil.pk)
-    assert client.call("user.whoami")["id"] == pupil.pk
-
-    with pytest.raises(AuthenticationError):
-        CloudKey(f"{head.pk}/{head.pk}{pupil.pk}", head.api_key, cloud.base_url).user.whoami()
 
 
 def test_manager_who_is_switched_off_acts_as_nobody(

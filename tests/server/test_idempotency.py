@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -13,7 +12,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,6 @@ from django.db import connections
 from django.utils import timezone
 
 from django_cloudkey.protocol.exceptions import InvalidCall, InvalidParameter
-from django_cloudkey.protocol.signing import sign_call
 from django_cloudkey.server.models import Account, Media, SavedAnswer
 from django_cloudkey.server.rpc.idempotency import answer_once
 from django_cloudkey.server.rpc.registry import METHODS
@@ -29,9 +26,10 @@ from django_cloudkey.server.rpc.views import answer
 from django_cloudkey.server.worker import tidy_up
 
 from ..conftest import Cloud
-from .test_rpc import UNKNOWN, post
+from ..processes import ROOT, environment
+from .test_rpc import UNKNOWN
+from .wire import post, signed
 
-ROOT = Path(__file__).parent.parent.parent
 CREATE = {"call": "media.create", "args": {"meta": {"title": "One"}}}
 BODY = b"the body of a request"
 KILLED = """
@@ -49,11 +47,6 @@ answer_once(account, "key", b"the body of a request", work)
 """
 
 
-def signed(account: Account, request: dict[str, Any]) -> bytes:
-    auth = sign_call(account.pk, request, account.api_key)
-    return json.dumps({**request, "auth": auth}).encode()
-
-
 def ask(account: Account, request: dict[str, Any], key: str | None = "key") -> dict[str, Any]:
     """Return the decoded answer to a signed *request* that carries *key*."""
     decoded: dict[str, Any] = json.loads(answer(signed(account, request), key=key)[0])
@@ -66,19 +59,8 @@ def create(account: Account) -> Callable[[], Any]:
 
 def killed_while_creating(settings: Any) -> None:
     """Carry a call out in a process that is killed after its writes, before their commit."""
-    changes = {
-        "DATABASES": {c.alias: str(c.settings_dict["NAME"]) for c in connections.all()},
-        "CLOUDKEY_SERVER": settings.CLOUDKEY_SERVER,
-        "STORAGES": settings.STORAGES,
-    }
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.process_settings",
-        "TEST_CHANGES": json.dumps(changes, default=str),
-        "TEST_SCRATCH": str(settings.SCRATCH),
-    }
     command = [sys.executable, "-c", KILLED]
-    done = subprocess.run(command, cwd=ROOT, env=environment, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment(settings), timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
 
 

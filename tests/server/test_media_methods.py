@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from django_cloudkey.client import CloudKey, InvalidParameter, NotFound
+from django_cloudkey.client import InvalidParameter, NotFound
 from django_cloudkey.server import files, jobs, pipeline
 from django_cloudkey.server.models import Account, Asset, DiscardedFile, Job, Media
 from django_cloudkey.server.worker import tidy_up
@@ -131,43 +131,6 @@ def test_statistics_are_zero(cloud: Cloud) -> None:
     assert set(info(id=media, fields=["stats"])["stats"]) == {"global"}
     assert len(info(id=media, fields=["stats.uk"])["stats"]["uk"]) == 7
     assert "stats" not in info(id=media)
-
-
-@pytest.mark.parametrize(
-    "field", ["stats.FR.total", "stats.fra.total", "stats.fr.last_decade", "stats.g.total"]
-)
-@pytest.mark.parametrize("method", ["info", "list", "search"])
-def test_unknown_statistics_are_refused(cloud: Cloud, method: str, field: str) -> None:
-    media = cloud.client.media.create()["id"]
-    args = {"id": media} if method == "info" else {}
-
-    with pytest.raises(InvalidParameter, match=f"for media.{method}: '{field}' must "):
-        cloud.client.call(f"media.{method}", fields=[field], **args)
-
-
-def test_media_has_no_subtitles(cloud: Cloud) -> None:
-    media = cloud.client.media.create()["id"]
-
-    assert cloud.client.media.get_subs_urls(id=media, type="srt") == {}
-    with pytest.raises(InvalidParameter, match="type must be 'srt'"):
-        cloud.client.media.get_subs_urls(id=media, type="vtt")
-    with pytest.raises(NotFound):
-        cloud.client.media.get_subs_urls(id=UNKNOWN)
-
-
-@pytest.mark.parametrize(
-    "items",
-    [
-        "source", [1], [{}], [{"name": "nothing"}], [{"name": ["source"]}], [{"url": "x"}],
-        [{"name": "mp4_h264_aac", "max_duration": 3}], [{"name": "mp4_h264_aac", "action": 1}],
-        [{"name": "mp4_h264_aac", "source_asset": {}}], [{"name": "mp4_h264_aac"}] * 101,
-    ],
-)  # fmt: skip
-def test_malformed_items_are_refused(cloud: Cloud, items: Any) -> None:
-    media = cloud.client.media.create()["id"]
-
-    with pytest.raises(InvalidParameter, match=r"for media\.set_assets: assets must be a list of"):
-        cloud.client.media.set_assets(id=media, assets=items)
 
 
 @pytest.mark.parametrize(
@@ -306,31 +269,6 @@ def still(media: str) -> bytes:
         return bytes(file.read())
 
 
-@pytest.mark.parametrize(
-    ("args", "reason"),
-    [
-        ({"timecode": "00:00:02.00"}, "timecode is past the end of the video"),
-        ({"timecode": "99:59:59"}, "timecode is past the end of the video"),
-        ({"timecode": "1.5"}, "timecode must be a time of the form HH:MM:SS.mm"),
-        ({"timecode": "00:60:00.00"}, "timecode must be a time"),
-        ({"timecode": "00:00:01.0000"}, "timecode must be a time"),
-        ({"timecode": "00:00:01.00\n"}, "timecode must be a time"),
-        ({"timecode": "-0:00:01.00"}, "timecode must be a time"),
-        ({"timecode": 1}, "timecode must be a time"),
-        ({"url": "http://a.example/a.jpeg"}, "this server takes thumbnails from the video"),
-        ({}, "timecode is missing"),
-    ],
-)
-def test_malformed_thumbnail_is_refused(cloud: Cloud, args: dict[str, Any], reason: str) -> None:
-    media = cloud.client.media.create()["id"]
-    Asset.objects.create(media_id=media, name="source", file="x", duration=2.0, status="ready")
-
-    with pytest.raises(InvalidParameter, match=f"for media.set_thumbnail: {reason}"):
-        cloud.client.call("media.set_thumbnail", id=media, **args)
-
-    assert not Job.objects.exists()
-
-
 def test_media_without_thumbnails_gets_all_of_them(cloud: Cloud, clip: Path) -> None:
     media = cloud.upload(clip, ())
 
@@ -345,32 +283,3 @@ def test_thumbnail_needs_a_source(cloud: Cloud) -> None:
 
     with pytest.raises(NotFound, match="The media has no source"):
         cloud.client.media.set_thumbnail(id=media, timecode="00:00:01.00")
-
-
-@pytest.mark.parametrize(
-    ("method", "args"),
-    [
-        ("remove_meta", {"keys": ["title"]}),
-        ("set_assets", {"assets": []}),
-        ("remove_assets", {"assets_names": ["source"]}),
-        ("set_thumbnail", {"timecode": "00:00:00.00"}),
-        ("get_subs_urls", {}),
-        ("set_asset", {"preset": "source", "url": "x"}),
-        ("process_asset", {"preset": "mp4_h264_aac"}),
-        ("remove_asset", {"preset": "source"}),
-        ("get_asset", {"preset": "source"}),
-        ("get_asset_url", {"preset": "source"}),
-    ],
-)
-def test_media_of_another_account_does_not_exist(
-    cloud: Cloud, method: str, args: dict[str, Any]
-) -> None:
-    other = Account.objects.create(name="stranger")
-    stranger = CloudKey(other.pk, other.api_key, cloud.base_url)
-    media = cloud.client.media.create(meta={"title": "x"})["id"]
-    Asset.objects.create(media_id=media, name="source", file="x", status="ready")
-
-    for id in (media, UNKNOWN):
-        with pytest.raises(NotFound, match="Media not found"):
-            stranger.call(f"media.{method}", id=id, **args)
-    assert Asset.objects.count() == 1
