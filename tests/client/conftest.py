@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from django_cloudkey.client import CloudKey
+from django_cloudkey.client import CloudKey, TransportException
+from django_cloudkey.client.multipart import MultipartBody
 from django_cloudkey.client.retries import BUDGET, Budget
-from django_cloudkey.client.transport import Timeout
+from django_cloudkey.client.transport import Answer, Timeout
 
 USER_ID = "4d0c0ffee000000000000001"
 API_KEY = "efe706ce78eb1b09cb0e68ed72dfe0cef3361348"
@@ -130,6 +131,31 @@ def answer(body: bytes, status: str = "200 OK", headers: str = "") -> Behaviour:
         return True
 
     return behave
+
+
+class NoNetwork:
+    """A transport that carries nothing and remembers that it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[bytes] = []
+
+    def call(self, body: bytes, **how: Any) -> Answer:
+        self.calls.append(body)
+        raise TransportException("There is no network.")
+
+    def send(self, url: str, body: MultipartBody) -> bytes:
+        return self.call(url.encode()).body
+
+
+@pytest.fixture
+def network() -> NoNetwork:
+    return NoNetwork()
+
+
+@pytest.fixture
+def cloudkey(network: NoNetwork) -> CloudKey:
+    """A client that reaches nobody."""
+    return CloudKey(USER_ID, API_KEY, "https://video.example.org", transport=network)
 
 
 @pytest.fixture

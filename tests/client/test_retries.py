@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import time
-from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 from django_cloudkey.client import CloudKey, RateLimitExceeded, TransportException
-from django_cloudkey.client.retries import BUDGET, READS, Budget, pause, read_retry_after
+from django_cloudkey.client.retries import BUDGET, READS, Budget, pause
 from django_cloudkey.client.transport import HTTPTransport, Timeout
 
-from .conftest import API_KEY, USER_ID, Behaviour, HostileServer, Request, answer
-
-OK = answer(b'{"result": 7}')
-PAGE = b"<html><h1>Come back later</h1></html>"
-
-
-def hang_up(connection: socket.socket, request: Request) -> None:
-    connection.close()
-
-
-def silence(connection: socket.socket, request: Request) -> None:
-    connection.recv(1)
-
-
-def half_a_body(connection: socket.socket, request: Request) -> None:
-    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"result"')
+from .behaviours import OK, PAGE, hang_up, silence
+from .conftest import API_KEY, USER_ID, Behaviour, HostileServer, answer
 
 
 @pytest.fixture
@@ -38,37 +22,6 @@ def client(server: HostileServer) -> CloudKey:
     """A client that repeats, of the hostile server."""
     timeout = Timeout(connect=0.5, read=0.3, total=2)
     return CloudKey(USER_ID, API_KEY, server.url, timeout=timeout)
-
-
-TROUBLE = [
-    pytest.param(hang_up, id="closed"),
-    pytest.param(silence, id="silent"),
-    pytest.param(half_a_body, id="cut"),
-    *(pytest.param(answer(PAGE, f"{n} Trouble"), id=str(n)) for n in (429, 502, 503, 504)),
-    pytest.param(answer(b'{"error": {"code": 410, "message": "slow"}}', "429 Slow"), id="410"),
-]
-
-
-@pytest.mark.parametrize("trouble", TROUBLE)
-def test_t251_read_is_repeated(server: HostileServer, client: CloudKey, trouble: Behaviour) -> None:
-    server.does(trouble, trouble, OK)
-
-    assert client.media.list() == 7
-    assert len(server.requests) == 3
-    assert len({request.body for request in server.requests}) == 1
-
-
-@pytest.mark.parametrize("trouble", TROUBLE)
-@pytest.mark.parametrize("call", ["media.create", "media.set_meta", "file.upload", "other.list"])
-def test_t251_what_may_be_a_write_is_never_repeated(
-    server: HostileServer, client: CloudKey, trouble: Behaviour, call: str
-) -> None:
-    server.does(trouble, OK)
-
-    with pytest.raises((TransportException, RateLimitExceeded)):
-        client.call(call)
-
-    assert len(server.requests) == 1
 
 
 def test_an_upload_is_never_repeated(server: HostileServer, client: CloudKey) -> None:
@@ -154,35 +107,6 @@ def test_retry_after_is_waited_for(server: HostileServer, client: CloudKey) -> N
     assert 1 <= time.monotonic() - started < 1.5
 
 
-NOW = 1_800_000_000
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("7", 7),
-        ("0", 0),
-        ("61", 60),
-        ("1000000000", 60),
-        ("9" * 5000, 0),
-        ("-5", 0),
-        ("", 0),
-        ("soon", 0),
-        ("1.5", 0),
-        ("nan", 0),
-        ("inf", 0),
-        ("٣", 0),
-        (formatdate(NOW + 30, usegmt=True), 30),
-        (formatdate(NOW - 30, usegmt=True), 0),
-        (formatdate(NOW + 86400, usegmt=True), 60),
-        ("Thu, 99 Foo 2026 25:61:61 GMT", 0),
-        ("Mon, 01 Jan 99999 00:00:00 GMT", 0),
-    ],
-)
-def test_t251_retry_after(text: str, seconds: float) -> None:
-    assert read_retry_after(text, NOW) == seconds
-
-
 def test_pauses_grow_and_are_spread() -> None:
     for repetition, longest in enumerate([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]):
         pauses = [pause(repetition) for _ in range(200)]
@@ -264,34 +188,3 @@ def test_timeout_may_be_a_number() -> None:
     assert Timeout.of(100.5) == Timeout(connect=5, read=30, total=100.5)
     assert Timeout.of(None) == Timeout()
     assert Timeout.of(own) is own
-
-
-def test_t247_timeout_of_a_number_is_kept(server: HostileServer) -> None:
-    client = CloudKey(USER_ID, API_KEY, server.url, timeout=0.4)
-    server.does(silence)
-    started = time.monotonic()
-
-    with pytest.raises(TransportException):
-        client.media.list()
-
-    assert time.monotonic() - started < 1
-
-
-def test_proxy_carries_the_calls(server: HostileServer) -> None:
-    client = CloudKey(USER_ID, API_KEY, "http://cloud.invalid", proxy=server.url)
-    server.does(OK)
-
-    assert client.media.list() == 7
-    assert server.requests[0].head.startswith("POST http://cloud.invalid/api HTTP/1.1")
-
-
-def test_t254_password_of_a_proxy_is_not_shown(server: HostileServer) -> None:
-    proxy = server.url.replace("//", "//me:pa55word@")
-    client = CloudKey(USER_ID, API_KEY, "http://cloud.invalid", proxy=proxy, retries=0)
-    server.answers(PAGE, status="407 Proxy Authentication Required")
-
-    with pytest.raises(TransportException) as caught:
-        client.media.list()
-
-    assert str(caught.value) == "300: http://cloud.invalid answered HTTP 407."
-    assert "pa55word" not in repr(client) + repr(vars(client)) + repr(vars(client._transport))

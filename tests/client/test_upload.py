@@ -72,7 +72,7 @@ class PathLike:
         pytest.param(lambda path: Sized(CONTENT), "file", id="read-and-length"),
     ],
 )
-def test_every_kind_of_file_arrives(
+def test_t256_every_kind_of_file_arrives(
     cloud: Cloud, path: Path, make: Callable[[Path], Any], name: str
 ) -> None:
     seen: list[tuple[int, int]] = []
@@ -93,7 +93,7 @@ def test_every_kind_of_file_arrives(
     assert {total for _, total in seen} == {len(CONTENT)}
 
 
-def test_a_file_is_sent_from_where_it_stands(cloud: Cloud, path: Path) -> None:
+def test_t256_file_is_sent_from_where_it_stands(cloud: Cloud, path: Path) -> None:
     with path.open("rb") as file:
         file.seek(100)
         answer = cloud.client.file.upload_file(file)
@@ -118,7 +118,7 @@ def test_a_file_is_sent_from_where_it_stands(cloud: Cloud, path: Path) -> None:
         ("x" * 300 + ".mp4", None),
     ],
 )
-def test_hostile_name_changes_nothing_but_the_name(
+def test_t256_hostile_name_changes_nothing_but_the_name(
     cloud: Cloud, name: str, kept: str | None
 ) -> None:
     answer = cloud.client.file.upload_file(io.BytesIO(CONTENT), name=name)
@@ -155,7 +155,7 @@ def _unreadable(tmp_path: Path) -> Any:
         pytest.param(lambda folder: iter([b"x"]), "length of list_iterator", id="generator"),
     ],
 )
-def test_file_that_cannot_be_sent_costs_no_request(
+def test_t256_file_that_cannot_be_sent_costs_no_request(
     server: HostileServer,
     client: CloudKey,
     tmp_path: Path,
@@ -199,7 +199,7 @@ class Failing(Stream):
         pytest.param(Failing(CONTENT, len(CONTENT) + 1), "Input/output error", id="disk-error"),
     ],
 )
-def test_file_that_fails_while_it_is_read_is_an_error_of_the_file(
+def test_t256_file_that_fails_while_it_is_read_is_an_error_of_the_file(
     server: HostileServer, client: CloudKey, file: Any, message: str
 ) -> None:
     upload = b'{"result": {"url": "%s/upload"}}' % server.url.encode()
@@ -211,7 +211,7 @@ def test_file_that_fails_while_it_is_read_is_an_error_of_the_file(
     assert [request.head.split()[1] for request in server.requests] == ["/api"]
 
 
-def test_file_that_grows_is_sent_as_announced(cloud: Cloud) -> None:
+def test_t256_file_that_grows_is_sent_as_announced(cloud: Cloud) -> None:
     answer = cloud.client.file.upload_file(Stream(CONTENT, 1000))
 
     assert answer["size"] == 1000
@@ -232,7 +232,7 @@ def test_error_in_the_callback_of_progress_comes_out(
 
 
 @pytest.mark.parametrize("piece", [1, 7, 64, 4096, -1])
-def test_body_is_as_long_as_it_says(piece: int) -> None:
+def test_t256_body_is_as_long_as_it_says(piece: int) -> None:
     body = MultipartBody(io.BytesIO(CONTENT[:5000]), name="é.mp4", size=5000)
     length = len(body)
 
@@ -263,7 +263,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_memory_does_not_grow_with_the_file(server: HostileServer, tmp_path: Path) -> None:
+def test_t256_memory_does_not_grow_with_the_file(server: HostileServer, tmp_path: Path) -> None:
     size = 300 << 20
     path = tmp_path / "large.mp4"
     with path.open("wb") as file:
