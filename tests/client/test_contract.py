@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from hashlib import md5, sha1
+from hashlib import sha1
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from django_cloudkey import client as sdk
 from django_cloudkey.client import CloudKey, RPCException
 from django_cloudkey.client.remote import RemoteObject
 
+from ..echo import auth_of
 from .conftest import API_KEY, USER_ID, HostileServer, Request
 
 MEDIA = "4d0c0ffee0000000000000a1"
@@ -170,22 +171,8 @@ METHODS: list[tuple[str, dict[str, Any], Any]] = [
 ]
 
 
-def signed_text(value: Any) -> str:
-    """Return the text that a signature covers, written down anew from the specification."""
-    if isinstance(value, dict):
-        return "".join(key + signed_text(value[key]) for key in sorted(value))
-    if isinstance(value, list):
-        return "".join(map(signed_text, value))
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
 def expected_auth(request: Request, user: str = USER_ID) -> str:
-    """Return the ``auth`` member that a published server expects of *request*."""
-    signed = {name: value for name, value in request.json.items() if name != "auth"}
-    message = user + signed_text(signed) + API_KEY
-    return f"{user}:{md5(message.encode()).hexdigest()}"
+    return auth_of(request.json, user, API_KEY)
 
 
 @pytest.mark.parametrize(("name", "args", "result"), METHODS, ids=[name for name, *_ in METHODS])
