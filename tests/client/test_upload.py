@@ -153,6 +153,8 @@ def _unreadable(tmp_path: Path) -> Any:
         pytest.param(lambda folder: Stream(b"", 0), "'file' is empty", id="empty-stream"),
         pytest.param(_unreadable, "Illegal seek|not seekable", id="pipe"),
         pytest.param(lambda folder: iter([b"x"]), "length of list_iterator", id="generator"),
+        pytest.param(lambda folder: _named_pipe(folder), "Illegal seek|not seekable", id="fifo"),
+        pytest.param(lambda folder: "/dev/zero", "'zero' is empty", id="device"),
     ],
 )
 def test_t256_file_that_cannot_be_sent_costs_no_request(
@@ -174,10 +176,31 @@ def test_t256_file_that_cannot_be_sent_costs_no_request(
         file.close()
 
 
+def _named_pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe.mp4")
+    return folder / "pipe.mp4"
+
+
 def _empty(folder: Path) -> Path:
     path = folder / "empty.mp4"
     path.touch()
     return path
+
+
+def test_t256_file_that_may_not_be_read_costs_no_request(
+    server: HostileServer, client: CloudKey, path: Path
+) -> None:
+    path.chmod(0)
+    user = os.geteuid()
+    if user == 0:  # who may read all
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match="Permission denied"):
+            client.file.upload_file(path)
+    finally:
+        os.seteuid(user)
+
+    assert server.connections == 0
 
 
 class Failing(Stream):
