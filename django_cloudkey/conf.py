@@ -109,6 +109,8 @@ def _read(alias: str) -> AccountSettings | str:
             return f'{where}["{key}"] must start with http:// or https://, got {url!r}.'
     if not is_media_id(given["USER_ID"]):
         return f'{where}["USER_ID"] must be 24 characters of 0-9 and a-f.'
+    if not Secret(given["API_KEY"]).is_word():
+        return f'{where}["API_KEY"] must be visible ASCII characters, without spaces.'
     transport = given.get("TRANSPORT") or "http"
     if transport not in TRANSPORTS:
         return f'{where}["TRANSPORT"] must be one of {", ".join(TRANSPORTS)}, got {transport!r}.'

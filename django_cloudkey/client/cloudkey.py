@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ..protocol.envelope import decode_answer, encode_call
 from ..protocol.exceptions import InvalidParameter, RPCException, SerializerError
-from ..protocol.secret import Secret
+from ..protocol.secret import Secret, is_word
 from ..protocol.signing import sign_call
 from .account import Organisation, System, User
 from .arguments import plain
@@ -55,6 +55,9 @@ class CloudKey:
             heed idempotency keys.
         transport: What carries the requests, in place of HTTP.
 
+    Raises:
+        ValueError: one of them cannot be what it should, such as a key with a line break.
+
     Any other public attribute is a remote object of that name: ``cloudkey.organisation.get()``.
 
     Copies, which ``copy.copy`` and :meth:`act_as_user` make, share the connections. A client cannot
@@ -82,9 +85,13 @@ class CloudKey:
         retries: int = 2,
         transport: Transport | None = None,
     ) -> None:
-        api_key = self.api_key = Secret.of(api_key or "")
-        self.user_id = self._caller = user_id or ""
+        api_key = self.api_key = Secret.of(api_key)
+        self.user_id = self._caller = user_id
         self.base_url = (base_url or "").rstrip("/")
+        if not is_word(user_id):
+            raise ValueError(f"user_id must be visible ASCII characters, got {user_id!r}.")
+        if not api_key.is_word():
+            raise ValueError("api_key must be visible ASCII characters, without spaces.")
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise ValueError(f"base_url must start with http:// or https://, got {base_url!r}.")
         self.cdn_url = (cdn_url or base_url).rstrip("/")
@@ -158,8 +165,9 @@ class CloudKey:
             SerializerError: an argument, or the answer, is not JSON.
         """
         name, args = str(plain(name)), plain(args)
-        auth = sign_call(self._caller, {"call": name, "args": args}, self.api_key)
-        body = encode_call(name, args, auth)
+        body = encode_call(
+            name, args, sign_call(self._caller, {"call": name, "args": args}, self.api_key)
+        )
         started = time.monotonic()
         outcome: object = "ok"
         try:

@@ -27,6 +27,7 @@ from .exceptions import (
     exception_for,
 )
 from .normalization import JSONFloat
+from .secret import HiddenBytes
 
 MAX_DEPTH = 16
 MAX_NODES = 20_000
@@ -56,7 +57,7 @@ def encode_call(name: str, args: Mapping[str, Any], auth: str) -> bytes:
     Raises:
         SerializerError: an argument is nothing that JSON can carry.
     """
-    return _dump({"call": name, "args": dict(args), "auth": auth})
+    return HiddenBytes(_dump({"call": name, "args": dict(args), "auth": auth}))
 
 
 def decode_call(body: bytes) -> Call:
@@ -114,7 +115,9 @@ def decode_answer(body: bytes) -> Any:
         RPCException: the error that the server answered, of the class that its code stands for.
     """
     try:
-        answer = json.loads(body.decode(), parse_constant=_refuse_constant)
+        answer = json.loads(
+            body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError) as error:
         raise SerializerError("The server's answer is not JSON.") from error
     if not isinstance(answer, dict):

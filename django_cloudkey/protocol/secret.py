@@ -1,8 +1,14 @@
-"""A key that does not show itself."""
+"""Keys, and what they signed, that do not show themselves."""
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
+
+
+def is_word(value: object) -> bool:
+    """Return whether *value* is a text of visible ASCII characters, without spaces."""
+    return isinstance(value, str) and re.fullmatch("[!-~]+", value) is not None
 
 
 class Secret:
@@ -26,6 +32,10 @@ class Secret:
     def reveal(self) -> str:
         return self._value
 
+    def is_word(self) -> bool:
+        """Return whether it is a text of visible ASCII characters, as every key is."""
+        return is_word(self._value)
+
     def __bool__(self) -> bool:
         return bool(self._value)
 
@@ -42,3 +52,12 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A Secret cannot be pickled.")
+
+
+class HiddenBytes(bytes):
+    """A signed request: whoever reads its digest in a page of frame variables could send it."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    __str__ = __repr__

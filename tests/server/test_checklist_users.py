@@ -29,8 +29,10 @@ UNKNOWN = "1b87186c84e1b015a0000000"
 
 
 def client_of(cloud: Cloud, account: Account, acting_as: str = "") -> CloudKey:
-    user = f"{account.pk}/{acting_as}" if acting_as else account.pk
-    return CloudKey(user, account.api_key, cloud.base_url)
+    client = CloudKey(account.pk, account.api_key, cloud.base_url)
+    if acting_as:
+        client._caller = f"{account.pk}/{acting_as}"  # whatever it is: a client would refuse some
+    return client
 
 
 # Who am I
