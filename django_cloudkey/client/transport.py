@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -146,19 +147,24 @@ class HTTPTransport:
 
     def _check_upload_url(self, url: str) -> None:
         try:
-            scheme = urlsplit(url).scheme
+            scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
         except ValueError:
-            scheme = ""
+            scheme, host = "", None
         if scheme not in ("http", "https"):
             raise TransportException("The server answered an upload address that is not HTTP.")
         if scheme == "http" and self._url.startswith("https:"):
             raise TransportException("The server asked to upload without encryption; refused.")
+        # Other characters are read in one way here, and in another where the connection is made.
+        is_clear = re.fullmatch(r"[!-\[\]-~]{1,8000}", url)
+        if not is_clear or not _is_near(host or "", urlsplit(self._url).hostname or ""):
+            raise TransportException(
+                "The server answered an upload address that is not of this cloud; refused."
+            )
 
     def _post(
         self, url: str, body: bytes | MultipartBody, headers: dict[str, str], deadline: float
     ) -> Reply:
         # Loaded by the first call, not by the import of the client.
-        import requests
 
         from .deadline import limits
 
@@ -177,7 +183,7 @@ class HTTPTransport:
                 ) as response,
             ):
                 content = self._read(response, where)
-        except requests.RequestException as error:
+        except OSError as error:  # of requests too; a plain one where it misses a file
             if isinstance(body, MultipartBody) and body.failure is not None:
                 raise body.failure from None
             return Reply(where=where, lost=type(error).__name__, may_pass=_is_passing(error))
@@ -245,12 +251,22 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+def _is_near(host: str, home: str) -> bool:
+    """Return whether *host* is *home*, below it, or beside it in a domain of their own."""
+    if host == home:
+        return True
+    if ":" in home or home.rpartition(".")[2].isdigit():
+        return False  # an IP address has no neighbours
+    domain = home.partition(".")[2]
+    return host.endswith(f".{home}") or ("." in domain and host.endswith(f".{domain}"))
+
+
 def read_features(header: str) -> frozenset[str]:
     """Return what a ``CloudKey-Features`` header names."""
     return frozenset(name.strip() for name in header.split(",")) - {""}
 
 
-def _is_passing(error: requests.RequestException) -> bool:
+def _is_passing(error: OSError) -> bool:
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):

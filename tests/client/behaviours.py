@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,3 +103,11 @@ def upload_unread(server: HostileServer, client: CloudKey, size: int) -> dict[st
     """Upload while the server leaves it to its behaviour to read the body."""
     server.reads_bodies = lambda request: "/upload" not in request.head
     return client.file.upload_file(Zeros(size))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Return when *condition* holds, which it must soon."""
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)

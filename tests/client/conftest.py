@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -53,6 +54,7 @@ class HostileServer:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     reads_bodies: Callable[[Request], bool] = lambda request: True
+    tls: ssl.SSLContext | None = None
     closing: threading.Event = field(default_factory=threading.Event)
     _open: list[socket.socket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -81,7 +83,7 @@ class HostileServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+        with suppress(OSError), self._secured(connection) as connection:
             while not self.closing.is_set():
                 request = self._receive(connection)
                 if request is None:
@@ -90,6 +92,13 @@ class HostileServer:
                 turn = min(len(self.requests), len(self.behaviours)) - 1
                 if not self.behaviours[turn](connection, request):
                     return
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        if self.tls is None:
+            return connection
+        with connection:  # what fails to be secured is closed; what is secured is another object
+            self._open.append(self.tls.wrap_socket(connection, server_side=True))
+        return self._open[-1]
 
     def _receive(self, connection: socket.socket) -> Request | None:
         data = b""
