@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import inspect
 import io
 import json
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 import traceback
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -203,6 +205,25 @@ def test_t247_timeout_of_a_number_is_kept(server: HostileServer) -> None:
         client.media.list()
 
     assert time.monotonic() - started < 1
+
+
+def test_t247_waits_are_of_five_thirty_and_sixty_seconds() -> None:
+    assert Timeout() == Timeout(connect=5, read=30, total=60)
+
+
+def test_t247_answer_that_swells_is_given_up_at_eight_mebibytes(
+    server: HostileServer, client: CloudKey
+) -> None:
+    bomb = gzip.compress(b'{"result": "%b"}' % bytes(200 << 20), 9)
+    server.answers(bomb, headers="Content-Encoding: gzip\r\n")
+
+    tracemalloc.start()
+    with within(10), pytest.raises(TransportException, match="is longer than 8 MiB"):
+        client.media.list()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 100 << 20
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -519,6 +540,8 @@ def test_t253_upload_is_not_sent_where_a_redirect_points(
         (b'{"url": "x", "hash": "0"}', "200 OK", SerializerError, "received other bytes"),
         (b'{"error": {}, "url": "x"}', "200 OK", SerializerError, "error has no code"),
         (b"<html>", "413 Large", TransportException, "answered HTTP 413"),
+        (b'{"url": "x"}', "201 Created", TransportException, "answered HTTP 201"),
+        (b"", "204 Empty", TransportException, "answered HTTP 204"),
         (b'{"error": {"code": 1030, "message": "full"}}', "507 Full", RPCException, "1030: full"),
     ],
 )
@@ -821,7 +844,9 @@ def test_t259_user_id_of_the_settings_is_checked(settings: Any, user_id: Any) ->
     assert message.msg.startswith('CLOUDKEYS["default"]["USER_ID"] ')
 
 
-@pytest.mark.parametrize("name", ["_x", "__await__", "__html__", "keys", "copy", "alters_data"])
+@pytest.mark.parametrize(
+    "name", ["_x", "__await__", "__deepcopy_", "__html__", "keys", "mro", "copy", "alters_data"]
+)
 def test_t258_names_of_python_are_no_remote_names(
     cloudkey: CloudKey, network: NoNetwork, name: str
 ) -> None:
