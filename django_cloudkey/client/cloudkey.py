@@ -146,7 +146,7 @@ class CloudKey:
         )
 
     def __getattr__(self, name: str) -> RemoteObject:
-        if name.startswith("_") or name in ("keys", "copy", "alters_data"):
+        if name.startswith("_") or name in ("keys", "copy", "mro", "alters_data"):
             raise AttributeError(f"CloudKey has no attribute {name!r}")
         return RemoteObject(self, name)
 

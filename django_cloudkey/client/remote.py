@@ -18,7 +18,7 @@ JSON = Any
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
-_NEVER_REMOTE = frozenset({"keys", "items", "values", "copy", "alters_data"})
+_NEVER_REMOTE = frozenset({"keys", "items", "values", "copy", "mro", "alters_data"})
 """Names that Python or Django ask of any object (``dict(x)``, ``{{ x }}``, ``for``)."""
 
 

@@ -11,7 +11,7 @@ from .models import Course, Lesson
 
 ACCOUNT = {
     "USER_ID": "4f33ddbc94a6f6517c001577",
-    "API_KEY": "a key of forty characters, for this test",
+    "API_KEY": "a-key-of-forty-characters-for-this-test-",
     "BASE_URL": "http://video.example.org/cloud",
 }
 
