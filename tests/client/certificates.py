@@ -13,7 +13,8 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.bundle = folder / "authority.pem"
-        self._run("req", "-x509", "-subj", "/CN=Authority", *self._new_key("authority"))
+        use = ["-addext", "keyUsage=critical,keyCertSign"]
+        self._run("req", "-x509", "-subj", "/CN=Authority", *use, *self._new_key("authority"))
 
     def context(
         self, *, name: str = "localhost", days: int = 2, is_self_signed: bool = False
@@ -25,7 +26,9 @@ class Authority:
             self._run(*command, *self._new_key("server"))
         else:
             self._run("req", "-subj", f"/CN={name}", *self._new_key("server"))
-            (self._folder / "extensions").write_text(extension)
+            (self._folder / "extensions").write_text(
+                f"{extension}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+            )
             self._run(
                 *("x509", "-req", "-in", "server.pem", "-out", "server.pem", "-days", str(days)),
                 *("-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial"),
