@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from django_cloudkey.client import CloudKey
+from django_cloudkey import client as client_package
+from django_cloudkey import protocol
+from django_cloudkey.client import CloudKey, RPCException
 from django_cloudkey.client.transport import Answer
 
 from ..echo import echo_server, key_of, reply
@@ -128,3 +132,32 @@ def test_f40_threads_with_accounts_and_others_of_their_own_sign_for_themselves(c
         sys.setswitchinterval(interval)
 
     assert sum(rights) == calls
+
+
+def state_of_the_modules() -> dict[str, str]:
+    """Return the text of every value and class attribute of the client and its protocol."""
+    found = {}
+    for package in (client_package, protocol):
+        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for name, value in vars(importlib.import_module(info.name)).items():
+                if not name.startswith("__"):
+                    found[f"{info.name}.{name}"] = repr(value)
+                if isinstance(value, type) and value.__module__ == info.name:
+                    found[f"{info.name}.{name}.*"] = repr(sorted(vars(value).items(), key=str))
+    return found
+
+
+def test_f40_calls_leave_nothing_behind_that_another_would_find() -> None:
+    class Failing(Verifying):
+        def call(self, body: bytes, **how: Any) -> Answer:
+            return Answer(body=b'{"error": {"code": 9999, "message": "x"}}')
+
+    before = state_of_the_modules()
+
+    for transport in (Verifying(), Failing()):
+        client = CloudKey("u", key_of("u"), "http://cloud.invalid", transport=transport)
+        with suppress(RPCException):
+            client.act_as_user("other").test.echo(n=1)
+
+    assert state_of_the_modules() == before
+    assert len(before) > 200
