@@ -1,4 +1,4 @@
-"""What several files about the server ask for: strangers, uploads, a full disk, real front servers."""
+"""What files about the server ask for: strangers, uploads, a full disk, real front servers."""
 
 from __future__ import annotations
 
