@@ -165,22 +165,15 @@ class HTTPTransport:
         self, url: str, body: bytes | MultipartBody, headers: dict[str, str], deadline: float
     ) -> Reply:
         # Loaded by the first call, not by the import of the client.
-
         from .deadline import limits
 
         where = origin_of(url)
+        line = self._line()
         timeout = (self._timeout.connect, self._timeout.read)
         try:
             with (
                 limits(self._timeout.read, deadline),
-                self._session().post(
-                    url,
-                    data=body,
-                    headers=headers,
-                    timeout=timeout,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
+                line.post(url, body, headers, timeout) as response,
             ):
                 content = self._read(response, where)
         except OSError as error:  # of requests too; a plain one where it misses a file
@@ -205,13 +198,50 @@ class HTTPTransport:
                 raise TransportException(f"The answer of {where} is longer than 8 MiB.")
         return bytes(content)
 
-    def _session(self) -> requests.Session:
+    def _line(self) -> _Line:
         # A connection that crossed a fork gives one process the other's answers.
         if getattr(self._local, "pid", None) != os.getpid():
-            self._local.session = _new_session(self._proxy)
+            self._local.line = _Line(self._url, self._proxy)
             self._local.pid = os.getpid()
-        session: requests.Session = self._local.session
-        return session
+        line: _Line = self._local.line
+        return line
+
+
+class _Line:
+    """
+    One thread's connections, and what all its calls have in common, found out once.
+
+    A session of requests would look through the environment, its cookies and ``.netrc`` for each
+    call, which takes longer than everything else.
+    """
+
+    def __init__(self, url: str, proxy: Secret | None) -> None:
+        self._session = _new_session(proxy)
+        self._url = url
+        self._call = self._prepare(url)
+
+    def post(
+        self,
+        url: str,
+        body: bytes | MultipartBody,
+        headers: dict[str, str],
+        timeout: tuple[float, float],
+    ) -> requests.Response:
+        """Return the answer's head; a redirect is an answer like any other."""
+        common, options = self._call if url == self._url else self._prepare(url)
+        request = common.copy()
+        request.headers.update(headers)
+        request.headers["Content-Length"] = str(len(body))
+        request.body = body  # type: ignore[assignment]
+        adapter = self._session.get_adapter(url)
+        return adapter.send(request, timeout=timeout, **options)
+
+    def _prepare(self, url: str) -> tuple[requests.PreparedRequest, dict[str, Any]]:
+        import requests
+
+        request = requests.Request("POST", url, headers=self._session.headers).prepare()
+        options = self._session.merge_environment_settings(url, {}, True, None, None)
+        return request, dict(options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
