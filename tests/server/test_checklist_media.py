@@ -226,15 +226,6 @@ def test_c07_malformed_and_missing_arguments(
         key.call(f"media.{method}", id=media, **args)
 
 
-def test_c10_ready_made_asset_is_refused(key: CloudKey, media: str, url: str) -> None:
-    """The former service took files for any asset; here only the source is one (documented)."""
-    for name, reason in (("mp4_h264_aac", "only the source"), ("flv_h263_mp3", "only the source")):
-        with pytest.raises(InvalidParameter, match=f"for media.set_assets: {reason}"):
-            key.media.set_assets(id=media, assets=[{"name": name, "url": url}])
-
-    assert key.media.get_assets(id=media) == {}
-
-
 def test_c13_c14_c15_assets_of_three_calls(
     cloud: Cloud, key: CloudKey, media: str, url: str
 ) -> None:

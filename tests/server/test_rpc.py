@@ -266,7 +266,7 @@ def test_reason_of_a_failure_is_given_to_whom_names_it(cloud: Cloud, media: str)
 # Pages
 
 
-def test_page_has_seven_members_and_lists_newest_first(cloud: Cloud, stranger: CloudKey) -> None:
+def test_page_has_its_members_and_lists_newest_first(cloud: Cloud, stranger: CloudKey) -> None:
     now = timezone.now()
     ids = []
     for age in range(5):
@@ -285,6 +285,7 @@ def test_page_has_seven_members_and_lists_newest_first(cloud: Cloud, stranger: C
         "on_this_page": 2,
         "total": 5,
         "has_more": True,
+        "next": first["next"],
     }
     assert last == {
         "list": [{"id": ids[4]}],
@@ -294,6 +295,7 @@ def test_page_has_seven_members_and_lists_newest_first(cloud: Cloud, stranger: C
         "on_this_page": 1,
         "total": 5,
         "has_more": False,
+        "next": None,
     }
 
 
@@ -306,6 +308,7 @@ def test_an_empty_list_has_one_page(cloud: Cloud) -> None:
         "on_this_page": 0,
         "total": 0,
         "has_more": False,
+        "next": None,
     }
 
 
