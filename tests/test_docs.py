@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import html
+import inspect
 import json
 import os
 import re
@@ -15,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from textwrap import dedent
@@ -28,7 +31,10 @@ from django.template import Context, engines
 from django.template.context import make_context
 from django.test import RequestFactory
 
-from django_cloudkey import conf
+from django_cloudkey import client, conf
+from django_cloudkey.client import AuthenticationError, CloudKey, SerializerError, sign_url
+from django_cloudkey.client.file import File
+from django_cloudkey.client.media import Media
 from django_cloudkey.protocol.exceptions import EXCEPTIONS
 from django_cloudkey.server.conf import KEYS, CloudSettings
 from django_cloudkey.server.rpc import methods  # noqa: F401 - registers them
@@ -37,6 +43,7 @@ from django_cloudkey.server.transcoding.presets import PRESETS
 from django_cloudkey.templatetags.cloudkey import register
 
 from .conftest import Cloud
+from .server.historical import PHP, Failure
 from .storages.conftest import free_port
 from .testapp.models import Lesson
 
@@ -235,7 +242,7 @@ def test_every_page_is_in_a_table_of_contents() -> None:
     index = (DOCS / "index.rst").read_text()
     pages = {str(page.relative_to(DOCS).with_suffix("")) for page in PAGES} - {"index"}
 
-    assert set(re.findall(r"^   ([a-z/]+)$", index, re.MULTILINE)) == pages
+    assert set(re.findall(r"^   ([a-z_/]+)$", index, re.MULTILINE)) == pages
 
 
 # Samples
@@ -298,17 +305,23 @@ def beside_a_clip(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.usefixtures("beside_a_clip")
-def test_samples_of_the_client_guide_run(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def run_as_the_account(page: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run the Python samples of *page*, which are one program, and return its names."""
     monkeypatch.setenv("CLOUDKEY_USER_ID", cloud.account.pk)
     monkeypatch.setenv("CLOUDKEY_API_KEY", cloud.account.api_key)
     monkeypatch.setenv("CLOUDKEY_BASE_URL", cloud.base_url)
     names: dict[str, Any] = {}
+    for sample in samples(page):
+        if sample.language == "python":
+            exec(compile(sample.text, str(sample), "exec"), names)
+    return names
 
-    for sample in samples(DOCS / "guide/client.rst"):
-        exec(compile(sample.text, str(sample), "exec"), names)
+
+@pytest.mark.usefixtures("beside_a_clip")
+def test_samples_of_the_client_guide_run(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = run_as_the_account(DOCS / "guide/client.rst", cloud, monkeypatch)
     cloud.work()
 
     assert "100 %" in capsys.readouterr().out
@@ -317,6 +330,84 @@ def test_samples_of_the_client_guide_run(
     )}  # fmt: skip
     assert statuses.pop("here") == statuses.pop("this_browser") == statuses.pop("bound") == 403
     assert set(statuses.values()) == {200}
+
+
+COMING = DOCS / "guide/from_cloudkey_py.rst"
+HISTORICAL_NAMES = {
+    "CloudKey", "SecLevel", "sign_url", "sign", "normalize", "gen_drm_token", "DRM_TOKEN_TIMEOUT",
+    "RPCException", "RPCException_handler", "act_as_user", "upload_file", "get_embed_url",
+    "get_swf_url", "get_qtref_url", "get_stream_url", "_get_url", "API_ENDPOINT", "JSONEncoder",
+    "dotdict",
+}  # fmt: skip
+
+
+def renamed() -> list[tuple[str, str]]:
+    rows = re.findall(r"^   \* - (``.+)\n     - (.+(?:\n       .+)*)$", COMING.read_text(), re.M)
+    assert len(rows) > 10
+    return rows
+
+
+def test_every_name_of_the_historical_sdk_has_a_place_in_the_table() -> None:
+    named = {name for old, _ in renamed() for name in re.findall(r"\w+", old)}
+
+    assert named >= HISTORICAL_NAMES
+
+
+def test_every_name_that_replaces_a_historical_one_exists() -> None:
+    homes: dict[str, Any] = {"media": Media, "file": File, "CloudKey": CloudKey}
+    found = set()
+    for _, new in renamed():
+        for name in re.findall(r"``([A-Za-z_][\w.]*)``", new):
+            home, _, attribute = name.rpartition(".")
+            if name.startswith("django_cloudkey.") and home != "django_cloudkey":
+                found.add(name)
+                assert hasattr(import_module(home), attribute), name
+            elif home in homes:
+                found.add(name)
+                # Not hasattr(): any public name is a remote method of an object.
+                assert callable(inspect.getattr_static(homes[home], attribute)), name
+            elif name in HISTORICAL_NAMES:
+                found.add(name)
+                assert hasattr(client, name), name
+    assert len(found) > 12
+
+
+@pytest.mark.usefixtures("beside_a_clip")
+def test_samples_for_users_of_the_historical_sdk_run(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = run_as_the_account(COMING, cloud, monkeypatch)
+    cloud.work()
+
+    printed = capsys.readouterr().out
+    assert f"{names['media_id']} Knots" in printed
+    assert "1010 Media not found" in printed
+    assert "Name it" in printed
+    assert requests.get(names["other_player"], timeout=10).status_code == 200
+    assert requests.get(names["player"], timeout=10).status_code == 403  # another viewer's
+    with pytest.raises(AuthenticationError):
+        names["hers"].user.info()
+
+
+def test_programs_for_the_historical_sdk_fail_before_they_send_something_else(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = cloud.client
+
+    def send_nothing(*args: Any, **more: Any) -> None:
+        raise AssertionError("a call was sent")
+
+    monkeypatch.setattr(api._transport, "call", send_nothing)
+    with pytest.raises(TypeError):
+        api.media.info("4d0c0ffee0000000000000a1")  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        api.media.info(media_id="4d0c0ffee0000000000000a1")  # type: ignore[call-arg]
+    with pytest.raises(SerializerError):
+        api.call("media.set_meta", meta={"at": date(2012, 1, 1)})
+    with pytest.raises(AttributeError):
+        api.media._get_url("/player/embed", "4d0c0ffee0000000000000a1")
+    with pytest.raises(AttributeError):
+        api.media.items()
 
 
 @pytest.mark.usefixtures("beside_a_clip")
@@ -332,6 +423,103 @@ def test_samples_of_the_field_run(cloud: Cloud, clip: Path) -> None:
     assert lesson.video
     assert lesson.video != first
     assert cloud.client.media.list(fields=["id"])["list"] == [{"id": lesson.video.id}]
+
+
+# Old clients, as their page promises
+
+
+POINTING = DOCS / "guide/pointing_old_clients.rst"
+
+
+def refusals() -> list[tuple[str, int]]:
+    """Return what the tables say is refused, and with which number."""
+    page = POINTING.read_text().partition("\nWhat is refused\n")[2]
+    rows = re.findall(r"^   \* - (``.+``)\n     - (\d+)$", page, re.MULTILINE)
+    return [(each, int(code)) for cell, code in rows for each in re.findall(r"``(.+?)``", cell)]
+
+
+@pytest.mark.parametrize(("call", "code"), [each for each in refusals() if "(" in each[0]])
+def test_call_of_an_old_client_is_refused_as_the_page_says(
+    cloud: Cloud, call: str, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree = ast.parse(call, mode="eval").body
+    assert isinstance(tree, ast.Call)
+    name = ast.unparse(tree.func)
+    args = {each.arg or "": ast.literal_eval(each.value) for each in tree.keywords}
+
+    with caplog.at_level("INFO", "django_cloudkey.server"), pytest.raises(Failure) as caught:
+        PHP(cloud).call(name, args)
+
+    assert caught.value.code == code
+    assert f"{name!r}: {code}" in caplog.messages
+
+
+@pytest.mark.parametrize(("path", "status"), [each for each in refusals() if "(" not in each[0]])
+def test_address_of_an_old_client_is_refused_as_the_page_says(
+    cloud: Cloud, path: str, status: int
+) -> None:
+    path = path.replace("<user>", cloud.account.pk).replace("<media>", "4d0c0ffee0000000000000a1")
+    url = sign_url(f"{cloud.base_url}/{path}", cloud.account.api_key)
+
+    assert requests.get(url, timeout=10).status_code == status
+
+
+def test_tables_of_what_is_refused_are_read() -> None:
+    assert len(refusals()) > 15
+
+
+def test_every_host_of_the_sample_is_one_that_old_clients_may_sign(
+    cloud: Cloud, clip: Path, settings: Any
+) -> None:
+    media = cloud.upload(clip, ("jpeg_thumbnail_medium",))
+    cloud.work()
+    sample = next(each for each in SAMPLES if each.caption == "The cloud's settings")
+    names: dict[str, Any] = {}
+    exec(sample.text, names)
+    shown = names["CLOUDKEY_SERVER"]
+    settings.ALLOWED_HOSTS = names["ALLOWED_HOSTS"]
+    settings.SECURE_SSL_REDIRECT = names["SECURE_SSL_REDIRECT"]
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, **shown}
+    bases = [shown["BASE_URL"], shown["CDN_URL"], shown["STATIC_URL"], *shown["ACCEPTED_URLS"]]
+    still = f"{cloud.account.pk}/{media}/jpeg_thumbnail_medium.jpeg"
+
+    def status(base: str) -> int:
+        query = sign_url(f"{base}/{still}", cloud.account.api_key).partition("?")[2]
+        host = base.partition("://")[2]
+        url = f"{cloud.base_url}/{still}?{query}"
+        return requests.get(url, headers={"Host": host}, timeout=10).status_code
+
+    assert {base: status(base) for base in bases} == dict.fromkeys(bases, 200)
+    assert status("http://API.example.org") == 403
+
+
+def test_log_sample_shows_each_refusal() -> None:
+    loggers = re.findall(r"^``(django_cloudkey\.server\.[\w.]+)``$", POINTING.read_text(), re.M)
+    assert len(loggers) == 3
+    assert all(import_module(name).logger.name == name for name in loggers)
+    sample = next(each for each in SAMPLES if each.caption == "LOGGING")
+    program = "import logging.config, sys; logging.config.dictConfig(LOGGING)\n" + (
+        "for name in sys.argv[1:]: logging.getLogger(name).info('shown')"
+    )
+
+    shown = subprocess.run(
+        [sys.executable, "-c", f"{sample.text}\n{program}", *loggers],
+        capture_output=True, text=True, timeout=20, check=True,
+    ).stderr  # fmt: skip
+
+    assert [line.split()[2:] for line in shown.splitlines()] == [
+        [each, "shown"] for each in loggers
+    ]
+
+
+def test_nginx_samples_send_the_same_to_the_cloud() -> None:
+    def directives(page: str) -> list[str]:
+        (sample,) = (each for each in samples(DOCS / page) if each.language == "nginx")
+        location = re.search(r"location / {(.*?)}", sample.text, re.DOTALL)
+        assert location
+        return [line.partition(";")[0].strip() for line in location[1].strip().splitlines()]
+
+    assert directives("guide/cloud.rst") == directives("guide/pointing_old_clients.rst")
 
 
 # The quickstart, as a reader would do it

@@ -169,7 +169,7 @@ def sign_url(
     # A page signs many addresses: no call is made here that can be spared.
     if not isinstance(secret, Secret):
         secret = Secret(secret)
-    level = int(seclevel) if seclevel else 0
+    level = 0 if seclevel is None else int(seclevel)
     deadline = str(int(expires or time.time() + URL_LIFETIME))
     private = public = ""
     if level and not level & DELEGATE:

@@ -1,24 +1,26 @@
 """
-What a signed address costs, as ratios to the least that one can cost: ``python -m
-tests.benchmarks.bench_sign``.
+What a signed address costs, against the least that a valid one can cost, and against a token
+that is signed with RSA.
 
-Floor A is MD5 over ready bytes. Floor B is the least code that returns a valid address: the clock,
-a nonce from the system's random source, one format and MD5. Rows take turns, times are those of the
-processor, and each ratio is the median of those of the rounds: a slow minute cancels out.
+The floor is the least code that returns a valid address: the clock, a nonce from the system's
+random source, one format and MD5.
 """
 
 from __future__ import annotations
 
 import gc
 import hashlib
-import os
+import secrets
 import time
 from collections.abc import Callable
-from functools import partial
-from statistics import median
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from django_cloudkey.client import CloudKey, SecLevel, sign_url
 from django_cloudkey.protocol.secret import Secret
+
+from .rounds import Row, ratio, seconds_per_call
 
 USER = "4c1a4d3edede832bfd000002"
 MEDIA = "4c1a4d3edede832bfd000003"
@@ -28,71 +30,53 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
 COUNTRIES = ["fr", "us", "de"]
 REFERERS = ["https://*.example.com/", "https://example.org/a b"]
 
-ROUNDS = 21
-ROUND = 0.04  # seconds
-
-_MESSAGE = f"0{URL}1800000000abcdefgh{KEY}".encode()
+FLOOR, NONE, IP, LISTS, EMBED, STREAM, RS256 = range(7)
 
 
-def floor_a() -> str:
-    return hashlib.md5(_MESSAGE, usedforsecurity=False).hexdigest()
-
-
-def floor_b(
-    now: Callable[[], float] = time.time, random: Callable[[int], bytes] = os.urandom
+def floor(
+    now: Callable[[], float] = time.time, random: Callable[[int], str] = secrets.token_hex
 ) -> str:
     expires = int(now() + 7200)
-    nonce = random(4).hex()
+    nonce = random(4)
     message = f"0{URL}{expires}{nonce}{KEY}".encode()
     return f"{URL}?auth={expires}-0-{nonce}-{hashlib.md5(message).hexdigest()}"
 
 
-def rows() -> dict[str, tuple[Callable[[], str], float | None]]:
-    """Return name → what to measure and how many times floor B it may cost."""
+def rows(*, tiny: bool = False) -> list[Row]:
+    rounds, share = (1, 1e-4) if tiny else (21, 0.04)  # share: seconds of each in a round
+    functions = _functions()
+    calls = [max(1, int(share / seconds_per_call(function, 20))) for function in functions]
+    taken = []
+    gc.disable()
+    for _ in range(rounds):
+        taken.append([seconds_per_call(*each) for each in zip(functions, calls, strict=True)])
+    gc.enable()
+
+    def against(one: int, other: int) -> float:
+        return ratio((each[one], each[other]) for each in taken)
+
+    return [
+        Row("sign: NONE / floor", against(NONE, FLOOR), 1.25),
+        Row("sign: IP|USERAGENT / floor", against(IP, FLOOR), 1.45),
+        Row("sign: COUNTRY|REFERER / floor", against(LISTS, FLOOR), 1.75),
+        Row("sign: media.get_embed_url / floor", against(EMBED, FLOOR)),
+        Row("sign: media.get_stream_url / floor", against(STREAM, FLOOR)),
+        Row("sign: an RS256 token / NONE", against(RS256, NONE), at_least=150),
+    ]
+
+
+def _functions() -> list[Callable[[], object]]:
     key = Secret(KEY)
     media = CloudKey(USER, KEY, "https://video.example.org").media
     both = SecLevel.IP | SecLevel.USERAGENT
     lists = SecLevel.COUNTRY | SecLevel.REFERER
-    return {
-        "floor A: MD5 of ready bytes": (floor_a, None),
-        "floor B: a valid address": (floor_b, None),
-        "sign_url NONE": (partial(sign_url, URL, key), 1.25),
-        "sign_url IP|USERAGENT": (
-            partial(sign_url, URL, key, both, ip="192.0.2.7", useragent=AGENT),
-            1.45,
-        ),
-        "sign_url COUNTRY|REFERER": (
-            partial(sign_url, URL, key, lists, countries=COUNTRIES, referers=REFERERS),
-            1.75,
-        ),
-        "media.get_embed_url": (partial(media.get_embed_url, MEDIA), None),
-        "media.get_stream_url": (partial(media.get_stream_url, MEDIA), None),
-    }
-
-
-def seconds_per_call(function: Callable[[], str], calls: int) -> float:
-    started = time.process_time()
-    for _ in range(calls):
-        function()
-    return (time.process_time() - started) / calls
-
-
-def main() -> None:
-    table = rows()
-    calls = {name: int(ROUND / seconds_per_call(row[0], 2000)) for name, row in table.items()}
-    gc.disable()
-    rounds = [
-        {name: seconds_per_call(row[0], calls[name]) for name, row in table.items()}
-        for _ in range(ROUNDS)
+    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return [
+        floor,
+        lambda: sign_url(URL, key),
+        lambda: sign_url(URL, key, both, ip="192.0.2.7", useragent=AGENT),
+        lambda: sign_url(URL, key, lists, countries=COUNTRIES, referers=REFERERS),
+        lambda: media.get_embed_url(MEDIA),
+        lambda: media.get_stream_url(MEDIA),
+        lambda: jwt.encode({"sub": MEDIA, "exp": int(time.time() + 7200)}, rsa_key, "RS256"),
     ]
-    gc.enable()
-    floor = "floor B: a valid address"
-    print(f"{'':30}{'us':>8}{'x floor B':>11}{'goal':>7}")  # noqa: T201
-    for name, (_, goal) in table.items():
-        microseconds = 1e6 * median(each[name] for each in rounds)
-        ratio = median(each[name] / each[floor] for each in rounds)
-        print(f"{name:30}{microseconds:8.2f}{ratio:11.2f}{goal or '':>7}")  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,25 @@
+"""``python -m tests.benchmarks [sign] [rpc] [upload] [--tiny]``: one table, of all by default."""
+
+from __future__ import annotations
+
+import argparse
+
+from . import bench_rpc, bench_sign, bench_upload
+
+BENCHMARKS = {"sign": bench_sign.rows, "rpc": bench_rpc.rows, "upload": bench_upload.rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="|".join(BENCHMARKS), help="all by default")
+    parser.add_argument("--tiny", action="store_true", help="only to see that it runs")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    for name in options.names or BENCHMARKS:
+        for row in BENCHMARKS[name](tiny=options.tiny):
+            print(row, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
