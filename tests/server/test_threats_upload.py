@@ -346,7 +346,8 @@ def test_t077_other_kind_of_body_is_refused(slot: UploadSlot, url: str, content_
 
 
 def test_t077_long_boundary_is_refused(slot: UploadSlot, url: str) -> None:
-    boundary = "b" * 10_000
+    """Django 6.1 fails by itself at a header of 10,000 characters, before any application."""
+    boundary = "b" * 5_000
     body = form(FILE).replace(BOUNDARY.encode(), boundary.encode())
 
     answer = post(url, body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
