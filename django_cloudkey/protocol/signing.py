@@ -21,12 +21,12 @@ Source: the published SDKs; ``tests/vectors.json`` pins every byte.
 from __future__ import annotations
 
 import hmac
-import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
+from os import urandom
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -40,14 +40,17 @@ from .secret import Secret
 DELEGATE, ASNUM = SecLevel.DELEGATE.value, SecLevel.ASNUM.value
 IP, USERAGENT = SecLevel.IP.value, SecLevel.USERAGENT.value
 PRIVATE_BITS = ASNUM | IP | USERAGENT
+PUBLIC_BITS = public_part.BITS
 
 URL_LIFETIME = 7200  # seconds
 NONCE_LENGTH = 8  # characters, of the official clients
 
+# surrogatepass: a hostile header must lead to a refusal, not to an encoding error.
+_ERRORS = "surrogatepass"
+
 
 def _md5(text: str) -> str:
-    # surrogatepass: a hostile header must lead to a refusal, not to an encoding error.
-    return md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+    return md5(text.encode("utf8", _ERRORS), usedforsecurity=False).hexdigest()
 
 
 def sign(shared_secret: str | Secret, msg: str) -> str:
@@ -175,15 +178,19 @@ def sign_url(
     if level and not level & DELEGATE:
         if level & PRIVATE_BITS:
             private = _private_part(level, asnum, ip, useragent)
-        if level & public_part.BITS:
+        if level & PUBLIC_BITS:
             public = public_part.encode(level, countries, referers)
-    base, _, query = url.partition("?")
+    base, query = url, ""
+    if "?" in url:
+        base, _, query = url.partition("?")
+        query += "&" if query else ""
     if stable:
         nonce = _derived_nonce(f"{level} {base} {deadline} {private} {public}", secret)
     nonce = nonce or new_nonce()
-    digest = _md5(f"{level}{base}{deadline}{nonce}{secret.reveal()}{private}{public}")
-    if query:
-        query += "&"
+    digest = md5(
+        f"{level}{base}{deadline}{nonce}{secret.reveal()}{private}{public}".encode("utf8", _ERRORS),
+        usedforsecurity=False,
+    ).hexdigest()
     if public:
         digest = f"{digest}-{public}"
     return f"{base}?{query}auth={deadline}-{level}-{nonce}-{digest}"
@@ -283,7 +290,7 @@ _LETTERS = bytes(ord("a") + byte % 26 for byte in range(256))
 
 def new_nonce() -> str:
     """Return 8 random letters; digits there could pass for the expiry in front of them."""
-    return os.urandom(NONCE_LENGTH).translate(_LETTERS).decode()
+    return urandom(NONCE_LENGTH).translate(_LETTERS).decode()
 
 
 def _derived_nonce(text: str, secret: Secret) -> str:
