@@ -43,6 +43,8 @@ _THUMBNAIL = re.compile(
 )
 _FILE = re.compile(rf"files/(?P<id>[0-9a-f]{{32}})(?:\.(?P<extension>{_EXTENSION}))?")
 _MEDIA_ID = re.compile(_ID)
+ASSET = re.compile(_ASSET)
+"""Names of assets."""
 
 
 def is_media_id(value: object) -> bool:
