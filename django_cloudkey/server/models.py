@@ -6,12 +6,16 @@ import secrets
 import time
 from collections.abc import Iterable
 
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..protocol.assets import AssetStatus, extension_of
+from ..protocol.scheme2.keys import Keys, is_kid, new_secret
+from ..protocol.secret import Secret
 from .conf import cloud
+from .encryption import EncryptedField
 
 
 def new_id() -> str:
@@ -71,7 +75,27 @@ class Account(models.Model):
         default=False,
         help_text=_("One call deletes all its media: for the test suites of clients only."),
     )
-    api_key = models.CharField(max_length=64, default=new_key, editable=False)
+
+    class Legacy(models.TextChoices):
+        STRICT = "strict", _("strict")
+        LENIENT = "lenient", _("lenient")
+        OFF = "off", _("off")
+
+    api_key = EncryptedField(default=new_key, editable=False)
+    """Signs in the historical scheme; shown once."""
+    legacy = models.CharField(
+        _("historical scheme"),
+        max_length=7,
+        choices=Legacy.choices,
+        default=Legacy.STRICT,
+        help_text=_(
+            "Whether its historical signatures count: read strictly, or leniently for old clients "
+            "that need it, or not at all."
+        ),
+    )
+    webhook_url = models.URLField(
+        _("notifications go to"), blank=True, max_length=500, help_text=_("Empty: to nobody.")
+    )
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("Off: its calls and its addresses are refused.")
     )
@@ -103,6 +127,136 @@ class Account(models.Model):
         return accounts if self.is_manager and self.organisation_id else accounts.none()
 
 
+def new_secret_text() -> str:
+    return new_secret().reveal()
+
+
+class AccountSecret(models.Model):
+    """
+    A named secret of an account, for scheme 2.
+
+    The newest signs what the cloud sends; all that are active verify what it gets.
+    """
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="secrets")
+    kid = models.CharField(_("key id"), max_length=24)
+    secret = EncryptedField(default=new_secret_text, editable=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    networks = models.JSONField(
+        _("networks"),
+        default=list,
+        blank=True,
+        help_text=_("Addresses and networks that may call with it; empty: all."),
+    )
+    methods = models.JSONField(
+        _("methods"),
+        default=list,
+        blank=True,
+        help_text=_("Remote methods that may be called with it, such as “media.info”; empty: all."),
+    )
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used = models.DateTimeField(_("last used"), null=True, editable=False)
+    """To the minute."""
+
+    class Meta:
+        verbose_name = _("secret")
+        verbose_name_plural = _("secrets")
+        ordering = ["-created", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "kid"], name="cloudkey_one_secret_per_kid")
+        ]
+
+    def __str__(self) -> str:
+        return self.kid
+
+    def clean(self) -> None:
+        if not is_kid(self.kid):
+            raise ValidationError({"kid": _("Letters, digits, “-” and “_”, 24 at most.")})
+
+    @property
+    def keys(self) -> Keys:
+        """What it signs with."""
+        return Keys(self.account_id, self.kid, Secret(self.secret))
+
+
+class LegacyUse(models.Model):
+    """How often the historical scheme was used, so that an operator knows when it can go."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="legacy_uses")
+    kind = models.CharField(_("kind"), max_length=40)
+    """``call`` and the dialect, or ``address``."""
+    count = models.PositiveBigIntegerField(_("count"), default=0)
+    last = models.DateTimeField(_("last"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("use of the historical scheme")
+        verbose_name_plural = _("uses of the historical scheme")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "kind"], name="cloudkey_one_row_per_use")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.kind}"
+
+
+class OneTimeClaim(models.Model):
+    """
+    Something that happens once, and did: the first use of an address, a nonce of a call.
+
+    Its one INSERT decides who was first.
+    """
+
+    key = models.CharField(primary_key=True, max_length=128)
+    holder = models.CharField(max_length=64, blank=True)
+    """Digest of whoever was first."""
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("one-time claim")
+        verbose_name_plural = _("one-time claims")
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Notification(models.Model):
+    """Something that an account's site is told, until it has heard it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        DELIVERED = "delivered", _("delivered")
+        GIVEN_UP = "given_up", _("given up")
+
+    id = models.CharField(primary_key=True, max_length=40, editable=False)
+    """The same whenever it is sent again."""
+    account = models.ForeignKey(Account, models.CASCADE, related_name="notifications")
+    type = models.CharField(_("type"), max_length=20)
+    """Such as ``media.ready``."""
+    media = models.CharField(_("media"), max_length=24)
+    asset = models.CharField(_("asset"), max_length=40, blank=True)
+    sequence = models.PositiveBigIntegerField(_("sequence"))
+    """Grows with each notification about the media."""
+    data = models.JSONField(_("data"), default=dict, blank=True)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.WAITING
+    )
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    due = models.DateTimeField(_("due"), default=timezone.now)
+    created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    delivered = models.DateTimeField(_("delivered"), null=True, editable=False)
+    failure = models.CharField(_("last failure"), max_length=255, blank=True)
+
+    class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["state", "due"], name="cloudkey_notification_due")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.media}"
+
+
 class Media(models.Model):
     """One video as its owner knows it."""
 
@@ -112,6 +266,8 @@ class Media(models.Model):
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     still_at = models.FloatField(null=True, editable=False)
     """Second of the source that thumbnails show; ``None``: the encoder chooses."""
+    sequence = models.PositiveBigIntegerField(default=0, editable=False)
+    """Of the last notification about it."""
 
     class Meta:
         verbose_name = _("media")
