@@ -47,13 +47,20 @@ class InProcessTransport:
         self._application: WSGIHandler | None = None
 
     def call(
-        self, body: bytes, *, is_read: bool = False, idempotency_key: str | None = None
+        self,
+        body: bytes,
+        *,
+        is_read: bool = False,
+        idempotency_key: str | None = None,
+        authorize: Callable[[], str] | None = None,
     ) -> Answer:
         if not is_read:
             refuse_in_transaction(str(json.loads(body)["call"]))
         headers = {"CONTENT_TYPE": "application/json"}
         if idempotency_key is not None:
             headers["HTTP_IDEMPOTENCY_KEY"] = idempotency_key
+        if authorize is not None:
+            headers["HTTP_AUTHORIZATION"] = authorize()
         reply = self._post(f"{self._base_url}/api", io.BytesIO(body), len(body), headers)
         return Answer(body=reply.read(), features=reply.features)
 

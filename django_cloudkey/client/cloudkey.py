@@ -7,12 +7,15 @@ import logging
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from ..protocol.envelope import decode_answer, encode_call
 from ..protocol.exceptions import InvalidParameter, RPCException, SerializerError
+from ..protocol.scheme2.keys import Keys
+from ..protocol.scheme2.request import place_of, sign_request
 from ..protocol.secret import Secret, is_word
 from ..protocol.signing import sign_call
 from .account import Organisation, System, User
@@ -41,7 +44,8 @@ class CloudKey:
 
     Args:
         user_id: Id of the account, 24 hexadecimal characters.
-        api_key: Its key; it is kept where no repr, pickle or page of frame variables shows it.
+        api_key: Its key of the historical scheme; kept where no repr, pickle or page of frame
+            variables shows it. ``None`` for an account that has a *secret* only.
         base_url: Address of the cloud, such as ``"https://video.example.org"``; calls go to
             ``<base_url>/api`` and embeds are signed for ``<base_url>/embed/…``.
         cdn_url: Address of its streams; *base_url* by default.
@@ -54,6 +58,9 @@ class CloudKey:
             overloaded. Calls that change something are only repeated to a cloud that was seen to
             heed idempotency keys.
         transport: What carries the requests, in place of HTTP.
+        secret: A secret of scheme 2, base64url, with which calls and addresses are signed in place
+            of the key.
+        kid: Its name on the cloud, such as ``"k1"``.
 
     Raises:
         ValueError: one of them cannot be what it should, such as a key with a line break.
@@ -75,7 +82,7 @@ class CloudKey:
     def __init__(
         self,
         user_id: str,
-        api_key: str | Secret,
+        api_key: str | Secret | None,
         base_url: str,
         cdn_url: str | None = None,
         static_url: str | None = None,
@@ -84,13 +91,20 @@ class CloudKey:
         proxy: str | None = None,
         retries: int = 2,
         transport: Transport | None = None,
+        secret: str | Secret | None = None,
+        kid: str | None = None,
     ) -> None:
-        api_key = self.api_key = Secret.of(api_key)
+        api_key = self.api_key = Secret.of(api_key or "")
+        secret = None if secret is None else Secret.of(secret)
         self.user_id = self._caller = user_id
         self.base_url = (base_url or "").rstrip("/")
         if not is_word(user_id):
             raise ValueError(f"user_id must be visible ASCII characters, got {user_id!r}.")
-        if not api_key.is_word():
+        if (secret is None) != (kid is None):
+            raise ValueError("secret and kid are given together, or neither.")
+        self.signing_keys = None if secret is None else Keys(user_id, str(kid), secret)
+        """What it signs with under scheme 2."""
+        if not (api_key.is_word() or (self.signing_keys and not api_key)):
             raise ValueError("api_key must be visible ASCII characters, without spaces.")
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise ValueError(f"base_url must start with http:// or https://, got {base_url!r}.")
@@ -165,14 +179,15 @@ class CloudKey:
             SerializerError: an argument, or the answer, is not JSON.
         """
         name, args = str(plain(name)), plain(args)
-        body = encode_call(
-            name, args, sign_call(self._caller, {"call": name, "args": args}, self.api_key)
-        )
+        body = self._encode(name, args)
         started = time.monotonic()
         outcome: object = "ok"
         try:
             answer = self._transport.call(
-                body, is_read=name in READS, idempotency_key=self._idempotency_key(name)
+                body,
+                is_read=name in READS,
+                idempotency_key=self._idempotency_key(name),
+                authorize=self._authorizer(body),
             )
             self._server.features = answer.features
             return decode_answer(answer.body)
@@ -183,6 +198,20 @@ class CloudKey:
             logger.debug("%s: %s after %.3f s", name, outcome, time.monotonic() - started)
 
     call.alters_data = True  # type: ignore[attr-defined]
+
+    def _encode(self, name: str, args: dict[str, Any]) -> bytes:
+        if self.signing_keys is not None:
+            return encode_call(name, args, None)
+        auth = sign_call(self._caller, {"call": name, "args": args}, self.api_key)
+        return encode_call(name, args, auth)
+
+    def _authorizer(self, body: bytes) -> Callable[[], str] | None:
+        """Return what signs *body* for one sending, since a cloud takes each signature once."""
+        keys = self.signing_keys
+        if keys is None:
+            return None
+        place = place_of(self.base_url)
+        return lambda: sign_request(keys, self._caller, body, ts=int(time.time()), **place)
 
     def _idempotency_key(self, name: str) -> str | None:
         """Return a new key for a call that may write, if the server is known to heed it."""

@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -70,7 +71,12 @@ class Transport(Protocol):
     """Carries requests to a cloud and its answers back."""
 
     def call(
-        self, body: bytes, *, is_read: bool = False, idempotency_key: str | None = None
+        self,
+        body: bytes,
+        *,
+        is_read: bool = False,
+        idempotency_key: str | None = None,
+        authorize: Callable[[], str] | None = None,
     ) -> Answer:
         """
         Return the answer to one call.
@@ -78,6 +84,7 @@ class Transport(Protocol):
         Args:
             is_read: It changes nothing, and may be sent more than once.
             idempotency_key: The server will carry out the call once, however often it is sent.
+            authorize: Returns an ``Authorization`` header, a new one for each sending.
 
         Raises:
             TransportException: there is none.
@@ -119,13 +126,18 @@ class HTTPTransport:
         self._local = threading.local()
 
     def call(
-        self, body: bytes, *, is_read: bool = False, idempotency_key: str | None = None
+        self,
+        body: bytes,
+        *,
+        is_read: bool = False,
+        idempotency_key: str | None = None,
+        authorize: Callable[[], str] | None = None,
     ) -> Answer:
         headers = {"Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         deadline = time.monotonic() + self._timeout.total
-        reply = self._post(self._url, body, headers, deadline)
+        reply = self._ask(body, headers, authorize, deadline)
         repetitions = self._retries if is_read or idempotency_key is not None else 0
         for repetition in range(repetitions):
             if not reply.may_pass:
@@ -134,10 +146,21 @@ class HTTPTransport:
             if time.monotonic() + seconds >= deadline or not BUDGET.spend():
                 break
             time.sleep(seconds)
-            reply = self._post(self._url, body, headers, deadline)
+            reply = self._ask(body, headers, authorize, deadline)
         if not reply.may_pass:
             BUDGET.earn()
         return Answer(body=reply.read(), features=reply.features)
+
+    def _ask(
+        self,
+        body: bytes,
+        headers: dict[str, str],
+        authorize: Callable[[], str] | None,
+        deadline: float,
+    ) -> Reply:
+        if authorize is not None:
+            headers = {**headers, "Authorization": authorize()}
+        return self._post(self._url, body, headers, deadline)
 
     def send(self, url: str, body: MultipartBody) -> bytes:
         self._check_upload_url(url)

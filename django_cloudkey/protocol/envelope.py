@@ -50,19 +50,28 @@ class Call:
         return f"{self.object}.{self.method}"
 
 
-def encode_call(name: str, args: Mapping[str, Any], auth: str) -> bytes:
+def encode_call(name: str, args: Mapping[str, Any], auth: str | None) -> bytes:
     """
     Return the body of a request.
+
+    Args:
+        auth: Its historical signature; ``None`` where a header signs it.
 
     Raises:
         SerializerError: an argument is nothing that JSON can carry.
     """
-    return HiddenBytes(_dump({"call": name, "args": dict(args), "auth": auth}))
+    request: dict[str, Any] = {"call": name, "args": dict(args)}
+    if auth is not None:
+        request["auth"] = auth
+    return HiddenBytes(_dump(request))
 
 
-def decode_call(body: bytes) -> Call:
+def decode_call(body: bytes, *, is_signed: bool = True) -> Call:
     """
     Return the call inside *body*.
+
+    Args:
+        is_signed: It has a member ``auth``; under scheme 2 a header signs it, and it has none.
 
     Raises:
         SerializerError: *body* is not JSON, or JSON beyond the limits of depth and number.
@@ -72,10 +81,12 @@ def decode_call(body: bytes) -> Call:
     request = load(body)
     if not isinstance(request, dict):
         raise InvalidRequest("A request is one JSON object.")
-    unknown = sorted(set(request) - {"call", "args", "auth"})
+    known = {"call", "args", "auth"} if is_signed else {"call", "args"}
+    unknown = sorted(set(request) - known)
     if unknown:
         raise InvalidRequest(f"A request has no member {unknown[0][:80]!r}.")
-    call, args, auth = request.get("call"), request.get("args"), request.get("auth")
+    call, args = request.get("call"), request.get("args")
+    auth = request.get("auth") if is_signed else ""
     if not isinstance(auth, str):
         raise InvalidRequest("A request needs a text 'auth'.")
     # PHP writes an empty map as an empty list.

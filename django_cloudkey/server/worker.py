@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError, connections
 from django.db.models.functions import Now
 
-from . import files, jobs, pipeline
+from . import files, jobs, one_time, pipeline
 from .conf import cloud
 from .models import DiscardedFile, Job, RateCounter, SavedAnswer, UploadSlot, atomic
 
@@ -119,6 +119,7 @@ def tidy_up() -> None:
     pipeline.remove_discarded()
     for rows in (SavedAnswer.objects, RateCounter.objects):
         rows.filter(expires__lt=Now()).delete()
+    one_time.forget_expired()
     _expire_uploads()
     _remove_stale_folders()
 

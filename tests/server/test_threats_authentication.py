@@ -295,14 +295,13 @@ def test_t039_captured_call_lives_as_long_as_its_key(cloud: Cloud) -> None:
         pytest.param("CLOUDKEY3-HMAC-SHA512 x", id="T042-later"),
     ],
 )  # fmt: skip
-def test_signature_that_is_not_verified_here_is_refused(
+def test_a_header_that_signs_nothing_is_refused_whatever_the_body_says(
     cloud: Cloud, stranger: CloudKey, header: str
 ) -> None:
-    """Scheme 2 is not spoken yet: no call may pass for one that it protects."""
     value = header.format(own=cloud.account.pk, other=stranger.user_id)
 
     for body in (signed(cloud.account, LIST), json.dumps(LIST).encode(), b""):
-        assert call(cloud, body, Authorization=value) == REFUSED
+        assert code_of(call(cloud, body, Authorization=value)) == 400
 
 
 def test_t042_authorization_of_others_is_not_ours_to_judge(cloud: Cloud) -> None:

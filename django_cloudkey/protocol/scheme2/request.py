@@ -15,6 +15,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 from ..exceptions import AuthenticationError
 from .encoding import b64decode, b64encode
@@ -48,6 +49,19 @@ class Authorization:
         return f"<Authorization of {self.user} by {self.kid} at {self.ts}>"
 
 
+def place_of(base_url: str) -> dict[str, str]:
+    """
+    Return ``host`` and ``path`` of the calls to the cloud at *base_url*, as they are signed: the
+    host in lower case, with a port that is not the scheme's own.
+    """
+    url = urlsplit(base_url)
+    host = url.netloc.rpartition("@")[2].lower().removesuffix(_PORTS.get(url.scheme, ""))
+    return {"host": host, "path": f"{url.path.rstrip('/')}/api"}
+
+
+_PORTS = {"http": ":80", "https": ":443"}
+
+
 def sign_request(
     keys: Keys, user: str, body: bytes, *, host: str, path: str, ts: int, nonce: str | None = None
 ) -> str:
@@ -57,8 +71,7 @@ def sign_request(
     Args:
         user: Id of the caller, or ``"<caller>/<other user>"``.
         body: The bytes that are sent.
-        host: Lower-case host, with its port where that is not the scheme's own.
-        path: Path of the address, such as ``/api``.
+        host, path: What :func:`place_of` returns.
         ts: Unix time.
         nonce: 16 random bytes by default.
     """

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-from ...protocol.envelope import Call, decode_call, encode_error, encode_result
+from ...protocol.envelope import Call, encode_error, encode_result
 from ...protocol.exceptions import (
     AuthenticationError,
     InvalidRequest,
@@ -18,7 +18,7 @@ from ...protocol.exceptions import (
 from ..delivery.viewer import viewer_of
 from ..models import Account
 from . import methods  # noqa: F401 - registers them
-from .auth import authenticate
+from .auth import is_scheme2, read_call, read_request
 from .idempotency import answer_once
 from .limits import count_call, count_failure
 from .registry import lookup
@@ -26,7 +26,7 @@ from .registry import lookup
 logger = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024  # bytes
-FEATURES = "idempotency"  # what a client may rely on, joined by ", "
+FEATURES = "idempotency, scheme2"  # what a client may rely on, joined by ", "
 
 
 @csrf_exempt  # calls carry a signature and no cookie
@@ -66,16 +66,13 @@ def answer(
     Args:
         key: Under which the answer to a call that writes is kept, and given again.
         address: Of the caller; ``""`` when it is not known.
-        authorization: The header of that name. One of this protocol's later schemes, which are not
-            verified here, is refused; others are of the way here, such as a site's password.
+        authorization: The header of that name. One that is not of this protocol belongs to the way
+            here, such as a site's password.
     """
     name = ""
     headers = {"CloudKey-Features": FEATURES}
     try:
-        if authorization.lower().startswith("cloudkey"):
-            raise AuthenticationError("Authentication failed.")
-        call = decode_call(body)
-        account = _authenticate(call, address)
+        call, account = _read(body, authorization, address)
         name = call.name
         count_call(account)
         method = lookup(call.object, call.method)
@@ -95,9 +92,11 @@ def answer(
         return encode_error(failure), headers
 
 
-def _authenticate(call: Call, address: str) -> Account:
+def _read(body: bytes, authorization: str, address: str) -> tuple[Call, Account]:
     try:
-        return authenticate(call)
+        if is_scheme2(authorization):
+            return read_request(body, authorization, address)
+        return read_call(body)
     except AuthenticationError:
         count_failure(address)
         raise

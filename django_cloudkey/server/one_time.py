@@ -1,0 +1,49 @@
+"""
+What may happen once: the first use of an address, a nonce of a call.
+
+One INSERT decides, in the database and nowhere else: a cache that is flushed would let everybody in
+again. A database that cannot be reached lets nobody in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connections
+from django.utils import timezone
+
+from .conf import cloud
+from .models import OneTimeClaim
+
+
+def claim(key: str, expires: datetime, holder: str = "") -> bool:
+    """
+    Say whether this is the first claim of *key*.
+
+    Args:
+        expires: Until then it is remembered; nothing that *key* stands for may be valid longer.
+        holder: Who claims it, to be compared by :func:`holder_of`.
+
+    Raises:
+        DatabaseError: nobody knows.
+    """
+    connection = connections[cloud.database]
+    name = connection.ops.quote_name(OneTimeClaim._meta.db_table)
+    columns = "key", "holder", "expires"
+    quoted = ", ".join(map(connection.ops.quote_name, columns))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {name} ({quoted}) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",  # noqa: S608
+            [key, holder, connection.ops.adapt_datetimefield_value(expires)],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def holder_of(key: str) -> str | None:
+    """Return who claimed *key*; ``None`` when nobody did."""
+    return OneTimeClaim.objects.filter(key=key).values_list("holder", flat=True).first()
+
+
+def forget_expired() -> None:
+    """Delete what nothing valid stands for any more."""
+    OneTimeClaim.objects.filter(expires__lt=timezone.now()).delete()
