@@ -244,7 +244,7 @@ def test_fifty_racing_calls_with_one_key_make_one_media(cloud: Cloud, live_serve
         start.wait(20)
         for _ in range(20):
             response, content = post(cloud, body, headers={"Idempotency-Key": "race"})
-            assert response.getheader("CloudKey-Features") == "idempotency"
+            assert response.getheader("CloudKey-Features") == "idempotency, scheme2"
             answer = json.loads(content)
             if "result" in answer:
                 return str(answer["result"]["id"])
@@ -290,4 +290,4 @@ def test_racing_calls_take_over_an_abandoned_claim_once(account: Account) -> Non
 
 def test_features_are_announced_with_every_answer(cloud: Cloud) -> None:
     for body in (b"", b"{}", signed(cloud.account, {"call": "media.list"})):
-        assert post(cloud, body)[0].getheader("CloudKey-Features") == "idempotency"
+        assert post(cloud, body)[0].getheader("CloudKey-Features") == "idempotency, scheme2"
