@@ -1,46 +1,66 @@
-"""System checks of the setting ``CLOUDKEYS``. None of them asks the network."""
+"""
+System checks of the setting ``CLOUDKEYS``; :mod:`.deploy_checks` has those of ``--deploy``.
+
+None of them asks the network or the database.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.core.exceptions import ImproperlyConfigured
 
-from .conf import IN_PROCESS, KEYS, NAME, AccountSettings, account_settings, aliases
+from .conf import (
+    IN_PROCESS,
+    NAME,
+    AccountSettings,
+    Problem,
+    aliases,
+    read_account,
+    unknown_keys,
+    wrong_setting,
+)
 from .in_process import cloud_database
 
 MIN_KEY_LENGTH = 32
 KEY_HINT = "manage.py cloudkey_account create, on the cloud, shows the key of an account once."
+MISSPELT = ("CLOUDKEY", "CLOUD_KEYS", "CLOUD_KEY")
 
 
 @register()
 def check_accounts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Aliases that no client could be made from."""
+    wrong = wrong_setting()
     messages: list[CheckMessage] = []
-    for alias, given in aliases().items():
-        unknown = sorted(set(given) - KEYS) if isinstance(given, dict) else []
-        for key in unknown:
-            close = get_close_matches(key, KEYS, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else None
-            text = f'{NAME}["{alias}"] has an unknown key {key!r}.'
-            messages.append(Error(text, hint=hint, id="cloudkey.E001"))
-        if unknown:
-            continue
-        try:
-            account = account_settings(alias)
-        except ImproperlyConfigured as error:
-            messages.append(Error(str(error), id="cloudkey.E002"))
-            continue
-        weakness = _weakness(account)
+    for alias in () if wrong else aliases():
+        unknown = unknown_keys(alias)
+        for each in unknown:
+            messages.append(Error(each.text, hint=each.hint, id="cloudkey.E001"))
+        found: list[Problem] = []
+        account = read_account(alias, found)
+        # What is missing is what was misspelt.
+        wrong += [each for each in found if not (unknown and each.is_missing)]
+        weakness = _weakness(account) if account is not None else ""
         if weakness:
             text = f'{NAME}["{alias}"]["API_KEY"] {weakness}.'
             messages.append(Error(text, hint=KEY_HINT, id="cloudkey.E003"))
-    return messages
+    return messages + [Error(each.text, hint=each.hint, id="cloudkey.E002") for each in wrong]
+
+
+@register()
+def check_name(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Settings that are called nearly ``CLOUDKEYS``, which is missing."""
+    given = (
+        None if hasattr(settings, NAME) else [each for each in MISSPELT if hasattr(settings, each)]
+    )
+    if not given:
+        return []
+    text = f"There is a setting {given[0]}, which means nothing here, and no {NAME}."
+    return [Warning(text, hint=f"Rename {given[0]} to {NAME}.", id="cloudkey.W002")]
 
 
 def _weakness(account: AccountSettings) -> str:
@@ -56,7 +76,7 @@ def _weakness(account: AccountSettings) -> str:
 @register()
 def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Clouds in the process whose tables share the site's SQLite file."""
-    if not _shares_sqlite(cloud_database()):
+    if not shares_sqlite(cloud_database()):
         return []
     return [
         Warning(
@@ -71,7 +91,13 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
     ]
 
 
-def _shares_sqlite(alias: str) -> bool:
+def shares_sqlite(alias: str) -> bool:
+    """Say whether the database *alias* is the site's, and SQLite."""
     cloud, site = settings.DATABASES.get(alias, {}), settings.DATABASES.get("default", {})
     is_sqlite = str(cloud.get("ENGINE", "")).endswith(("sqlite3", "spatialite"))
-    return is_sqlite and str(cloud.get("NAME")) == str(site.get("NAME"))
+    return is_sqlite and (cloud is site or _file(cloud) == _file(site) is not None)
+
+
+def _file(database: dict[str, Any]) -> str | None:
+    name = str(database.get("NAME") or ":memory:")
+    return None if name == ":memory:" else os.path.abspath(name)

@@ -7,9 +7,13 @@ missing or incomplete raises ImproperlyConfigured and names the key.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -24,11 +28,6 @@ from .protocol.viewer import Network, parse_networks
 
 NAME = "CLOUDKEYS"
 DEFAULT_ALIAS = "default"
-REQUIRED = ("USER_ID", "API_KEY", "BASE_URL")
-KEYS = {
-    *REQUIRED, "CDN_URL", "STATIC_URL", "TRANSPORT", "TIMEOUT", "RETRIES", "PROXY", "SECLEVEL",
-    "TRUSTED_PROXIES", "VIEWER", "URL_LIFETIME", "URL_BUCKET",
-}  # fmt: skip
 IN_PROCESS = "in-process"
 TRANSPORTS = ("http", IN_PROCESS)
 VIEWER = "django_cloudkey.viewers.viewer_of"
@@ -54,13 +53,15 @@ class AccountSettings:
     """``TIMEOUT``: seconds that a call may take; nothing ends a call in the process."""
     retries: int = 2
     """``RETRIES``: how often a call that changes nothing is repeated, at most."""
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     """``PROXY``: address of an HTTP proxy."""
     seclevel: SecLevel = SecLevel.NONE
     """``SECLEVEL``: level of the addresses that template tags sign, such as ``"ip|useragent"``."""
     trusted_proxies: tuple[Network, ...] = ()
     """``TRUSTED_PROXIES``: addresses or networks whose ``X-Forwarded-For`` is believed."""
-    viewer: Callable[[HttpRequest, Sequence[Network]], Viewer]
+    viewer: Callable[[HttpRequest, Sequence[Network]], Viewer] = field(
+        default_factory=lambda: import_string(VIEWER)
+    )
     """``VIEWER``: path of the function that finds who looks at a page, in place of
     :func:`~django_cloudkey.viewers.viewer_of`."""
     url_lifetime: int = URL_LIFETIME
@@ -71,8 +72,8 @@ class AccountSettings:
 
 
 def aliases() -> dict[str, Any]:
-    """Return the setting as it is."""
-    return getattr(settings, NAME, {})
+    """Return the setting; nothing where it is missing, or no dict of aliases."""
+    return {} if wrong_setting() else getattr(settings, NAME, {})
 
 
 def account_settings(alias: str) -> AccountSettings:
@@ -82,61 +83,233 @@ def account_settings(alias: str) -> AccountSettings:
     Raises:
         ImproperlyConfigured: there is no such alias, or a key is missing, unknown or wrong.
     """
-    found = _read(alias)
-    if isinstance(found, str):
+    problems = [*wrong_setting(), *unknown_keys(alias)]
+    if not problems and alias not in aliases():
+        problems = [Problem(f"{_place(alias)} is not configured.")]
+    account = None if problems else read_account(alias, problems)
+    if account is None:
         # Raised here, where no variable of a debug page holds the key.
-        raise ImproperlyConfigured(found)
+        raise ImproperlyConfigured(str(problems[0]))
+    return account
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, and what may have been meant."""
+
+    text: str
+    hint: str | None = None
+    is_missing: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.hint}" if self.hint else self.text
+
+
+def wrong_setting() -> list[Problem]:
+    """Return what is wrong with the setting as a whole."""
+    given = getattr(settings, NAME, {})
+    expected = "a dict of aliases"
+    hint = f'{NAME} = {{"default": {{"USER_ID": …, "API_KEY": …, "BASE_URL": …}}}}'
+    if not isinstance(given, dict):
+        return [Problem(f"{NAME} must be {expected}, got {_shown(given)}.", hint)]
+    if any(not isinstance(given[key], dict) for key in KEYS & given.keys()):
+        return [Problem(f"{NAME} must be {expected}, got the keys of an account.", hint)]
+    return []
+
+
+def unknown_keys(alias: str) -> list[Problem]:
+    """Return the keys of *alias* that mean nothing."""
+    given = aliases().get(alias)
+    if not isinstance(given, dict):
+        return []
+    return [
+        Problem(f"{_place(alias)} has an unknown key {key!r}.", _meant(str(key).upper(), KEYS))
+        for key in sorted(given.keys() - KEYS, key=str)
+    ]
+
+
+def read_account(alias: str, problems: list[Problem]) -> AccountSettings | None:
+    """
+    Return the settings of *alias*, or ``None`` where a key is missing or wrong.
+
+    Args:
+        problems: One is added for each of those.
+    """
+    given, where, before = aliases()[alias], _place(alias), len(problems)
+    if not isinstance(given, dict):
+        problems.append(Problem(f"{where} must be a dict, got {_shown(given)}."))
+        return None
+    values = {}
+    for key, read in _READERS.items():
+        value = given.get(key)
+        if value is None or value == "":
+            if key in REQUIRED:
+                problems.append(Problem(f'{where}["{key}"] is missing.', is_missing=True))
+            continue
+        try:
+            values[key.lower()] = read(value)
+        except _Wrong as wrong:
+            got = (
+                ""
+                if key in SECRETS
+                else f", got {_shown(value if wrong.got is None else wrong.got)}"
+            )
+            problems.append(Problem(f'{where}["{key}"] must be {wrong.expected}{got}.', wrong.hint))
+    return AccountSettings(**values) if len(problems) == before else None
+
+
+def _place(alias: str) -> str:
+    return f'{NAME}["{alias}"]'
+
+
+def _shown(value: object) -> str:
+    """Return *value* for a message: no key that is inside it, no password of an address."""
+    if isinstance(value, str):
+        return repr(re.sub(r"[^/]*@", "…@", value)[:100])
+    if value is None or isinstance(value, int | float):
+        return repr(value)
+    return f"a {type(value).__name__}"
+
+
+def _meant(text: str, known: Sequence[str] | set[str]) -> str | None:
+    close = get_close_matches(text, sorted(known), n=1)
+    return f"Did you mean {close[0]!r}?" if close else None
+
+
+# Values
+
+
+class _Wrong(Exception):
+    """A value is not what it must be."""
+
+    def __init__(self, expected: str, hint: str | None = None, *, got: object = None) -> None:
+        self.expected = expected
+        self.hint = hint
+        self.got = got  # the part that is wrong; None for the whole value
+
+
+def _user_id(value: Any) -> str:
+    if not is_media_id(value):
+        raise _Wrong("24 characters of 0-9 and a-f")
+    return str(value)
+
+
+def _api_key(value: Any) -> Secret:
+    key = Secret(value)
+    del value
+    if not key.is_word():
+        raise _Wrong("visible ASCII characters, without spaces")
+    return key
+
+
+def _url(value: Any) -> str:
+    if not _is_address(value, ("http", "https")):
+        raise _Wrong("an address that starts with http:// or https://")
+    if set(value) & set("?# "):
+        raise _Wrong("an address without query, fragment and spaces")
+    return str(value)
+
+
+def _proxy(value: Any) -> str:
+    with_scheme = value if not isinstance(value, str) or "://" in value else f"http://{value}"
+    if not _is_address(with_scheme, ("http", "https", "socks4", "socks4a", "socks5", "socks5h")):
+        raise _Wrong("the address of a proxy, such as 'http://proxy.example.org:3128'")
+    return str(value)
+
+
+def _is_address(value: object, schemes: Sequence[str]) -> bool:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        # A port that is no number raises when it is read.
+        return (
+            parts is not None
+            and parts.scheme in schemes
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        return False
+
+
+def _transport(value: Any) -> str:
+    if value not in TRANSPORTS:
+        raise _Wrong(f"one of {', '.join(TRANSPORTS)}", _meant(str(value), TRANSPORTS))
+    return str(value)
+
+
+def _timeout(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise _Wrong("a number of seconds above 0")
+    return float(value)
+
+
+def _number(least: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if type(value) is not int or value < least:
+            raise _Wrong(f"a whole number from {least}")
+        return value
+
+    return read
+
+
+def _seclevel(value: Any) -> SecLevel:
+    try:
+        if type(value) is bool or not isinstance(value, int | str):
+            raise ValueError
+        return parse_seclevel(value)
+    except ValueError as error:
+        known = [name.lower() for name in SecLevel.__members__]
+        words = re.split(r"[|,+\s]+", value.lower()) if isinstance(value, str) else []
+        close = [get_close_matches(word, known, n=1) for word in words]
+        hint = f"Did you mean {'|'.join(each[0] for each in close)!r}?" if all(close) else None
+        expected = f"names of {', '.join(known)}, joined by '|', or their sum"
+        raise _Wrong(expected, hint if close else None) from error
+
+
+def _trusted_proxies(value: Any) -> tuple[Network, ...]:
+    expected = "a list of addresses and networks"
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise _Wrong(expected, f"Write [{value!r}]." if isinstance(value, str) else None)
+    for item in value:
+        try:
+            if not isinstance(item, str):
+                raise TypeError(f"{_shown(item)} is no text")
+            parse_networks([item])
+        except (TypeError, ValueError) as error:
+            raise _Wrong(expected, f"{error}.", got=item) from error
+    return parse_networks(tuple(value))
+
+
+def _viewer(value: Any) -> Any:
+    expected = "the dotted path of a function"
+    if not isinstance(value, str):
+        raise _Wrong(expected)
+    try:
+        found = import_string(value)
+    except ImportError as error:
+        raise _Wrong(expected, f"{error}.") from error
+    if not callable(found):
+        raise _Wrong(expected)
     return found
 
 
-def _read(alias: str) -> AccountSettings | str:
-    """Return the settings of *alias*, or a sentence about what is wrong with them."""
-    where = f'{NAME}["{alias}"]'
-    given = aliases().get(alias)
-    if given is None:
-        return f"{where} is not configured."
-    if not isinstance(given, dict):
-        return f"{where} must be a dict."
-    for key in REQUIRED:
-        if not given.get(key):
-            return f'{where}["{key}"] is missing.'
-    unknown = sorted(set(given) - KEYS)
-    if unknown:
-        return f"{where} has an unknown key {unknown[0]!r}."
-    for key in ("BASE_URL", "CDN_URL", "STATIC_URL"):
-        url = given.get(key)
-        if url and not str(url).startswith(("http://", "https://")):
-            return f'{where}["{key}"] must start with http:// or https://, got {url!r}.'
-    if not is_media_id(given["USER_ID"]):
-        return f'{where}["USER_ID"] must be 24 characters of 0-9 and a-f.'
-    if not Secret(given["API_KEY"]).is_word():
-        return f'{where}["API_KEY"] must be visible ASCII characters, without spaces.'
-    transport = given.get("TRANSPORT") or "http"
-    if transport not in TRANSPORTS:
-        return f'{where}["TRANSPORT"] must be one of {", ".join(TRANSPORTS)}, got {transport!r}.'
-    for key, least in (("RETRIES", 0), ("URL_LIFETIME", 1), ("URL_BUCKET", 0)):
-        number = given.get(key, least)
-        if type(number) is not int or number < least:
-            return f'{where}["{key}"] must be a whole number from {least}, got {number!r}.'
-    try:
-        timeout = float(given.get("TIMEOUT", 60))
-        if timeout <= 0:
-            return f'{where}["TIMEOUT"] must be more than 0 seconds, got {timeout}.'
-        return AccountSettings(
-            user_id=given["USER_ID"],
-            api_key=Secret(given["API_KEY"]),
-            base_url=given["BASE_URL"],
-            cdn_url=given.get("CDN_URL"),
-            static_url=given.get("STATIC_URL"),
-            transport=transport,
-            timeout=timeout,
-            retries=given.get("RETRIES", 2),
-            proxy=given.get("PROXY"),
-            seclevel=parse_seclevel(given.get("SECLEVEL")),
-            trusted_proxies=parse_networks(given.get("TRUSTED_PROXIES", ())),
-            viewer=import_string(given.get("VIEWER") or VIEWER),
-            url_lifetime=given.get("URL_LIFETIME", URL_LIFETIME),
-            url_bucket=given.get("URL_BUCKET", 0),
-        )
-    except (ImportError, TypeError, ValueError) as error:
-        return f"{where}: {error}"
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "USER_ID": _user_id,
+    "API_KEY": _api_key,
+    "BASE_URL": _url,
+    "CDN_URL": _url,
+    "STATIC_URL": _url,
+    "TRANSPORT": _transport,
+    "TIMEOUT": _timeout,
+    "RETRIES": _number(0),
+    "PROXY": _proxy,
+    "SECLEVEL": _seclevel,
+    "TRUSTED_PROXIES": _trusted_proxies,
+    "VIEWER": _viewer,
+    "URL_LIFETIME": _number(1),
+    "URL_BUCKET": _number(0),
+}
+KEYS = set(_READERS)
+REQUIRED = ("USER_ID", "API_KEY", "BASE_URL")
+SECRETS = ("USER_ID", "API_KEY", "PROXY")
+"""Keys whose value no message shows; whoever exchanges id and key has the key under ``USER_ID``."""

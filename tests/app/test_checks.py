@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 
-from django_cloudkey.checks import check_accounts
+from django_cloudkey import cloudkeys
+from django_cloudkey.checks import check_accounts, check_name
+from django_cloudkey.conf import KEYS, REQUIRED, account_settings
 
 
 def configure(settings: Any, **keys: object) -> None:
@@ -26,28 +30,244 @@ def test_misspelt_key_is_guessed(settings: Any) -> None:
     assert message.hint == "Did you mean 'BASE_URL'?"
 
 
+def test_misspelt_key_is_not_missing_as_well(settings: Any) -> None:
+    account = {**settings.CLOUDKEYS["default"], "API_KEI": "x", "URL_LIFETIME": 0}
+    del account["API_KEY"]
+    settings.CLOUDKEYS = {"default": account}
+
+    assert [(each.id, each.hint) for each in check_accounts(None)] == [
+        ("cloudkey.E001", "Did you mean 'API_KEY'?"),
+        ("cloudkey.E002", None),
+    ]
+
+
+@pytest.mark.parametrize("key", [7, None, ("API", "KEY"), ""])
+def test_key_that_is_no_text_is_unknown(settings: Any, key: Any) -> None:
+    settings.CLOUDKEYS = {"default": {**settings.CLOUDKEYS["default"], key: 1, "zzz": 2}}
+
+    messages = check_accounts(None)
+    assert [message.id for message in messages] == ["cloudkey.E001"] * 2
+    assert f'CLOUDKEYS["default"] has an unknown key {key!r}.' in [each.msg for each in messages]
+
+
+LEVELS = "none, delegate, asnum, ip, useragent, useonce, country, referer, referer_strict"
+HTTP = "an address that starts with http:// or https://"
+PROXY = "the address of a proxy, such as 'http://proxy.example.org:3128'"
+PROXIES = "a list of addresses and networks"
+
+
 @pytest.mark.parametrize(
-    ("keys", "sentence"),
+    ("key", "value", "sentence", "hint"),
     [
-        ({"USER_ID": ""}, 'CLOUDKEYS["default"]["USER_ID"] is missing.'),
-        ({"API_KEY": None}, 'CLOUDKEYS["default"]["API_KEY"] is missing.'),
-        ({"BASE_URL": ""}, 'CLOUDKEYS["default"]["BASE_URL"] is missing.'),
+        ("USER_ID", "", "is missing", None),
+        ("API_KEY", None, "is missing", None),
+        ("BASE_URL", "", "is missing", None),
+        ("USER_ID", "4D0C0FFEE000000000000001", "must be 24 characters of 0-9 and a-f", None),
+        ("USER_ID", 24, "must be 24 characters of 0-9 and a-f", None),
+        ("API_KEY", "two words", "must be visible ASCII characters, without spaces", None),
+        ("API_KEY", b"0123456789", "must be visible ASCII characters, without spaces", None),
+        ("BASE_URL", "cloud.example", f"must be {HTTP}, got 'cloud.example'", None),
+        ("BASE_URL", "https://", f"must be {HTTP}, got 'https://'", None),
+        ("BASE_URL", "https://[::1/cloud", f"must be {HTTP}, got 'https://[::1/cloud'", None),
+        ("BASE_URL", "https://x:port", f"must be {HTTP}, got 'https://x:port'", None),
+        ("BASE_URL", {"API_KEY": "0123456789abcdef"}, f"must be {HTTP}, got a dict", None),
         (
-            {"BASE_URL": "cloud.example"},
-            "must start with http:// or https://, got 'cloud.example'.",
+            "BASE_URL",
+            "https://x/?a=1",
+            "must be an address without query, fragment and spaces, got 'https://x/?a=1'",
+            None,
         ),
-        ({"TRANSPORT": "pigeon"}, "must be one of http, in-process, got 'pigeon'."),
-        ({"RETRIES": -1}, "must be a whole number from 0, got -1."),
-        ({"RETRIES": "2"}, "must be a whole number from 0, got '2'."),
-        ({"TIMEOUT": "soon"}, "could not convert string to float: 'soon'"),
-        ({"SECLEVEL": "ipp"}, "'ipp' is no security level"),
-        ({"TRUSTED_PROXIES": ["proxy"]}, "'proxy' does not appear to be"),
+        ("CDN_URL", "//cdn.example", f"must be {HTTP}, got '//cdn.example'", None),
+        ("CDN_URL", "ftp://me:0123456789abcdef@x", f"must be {HTTP}, got 'ftp://…@x'", None),
+        ("STATIC_URL", "/static/", f"must be {HTTP}, got '/static/'", None),
+        ("TRANSPORT", "pigeon", "must be one of http, in-process, got 'pigeon'", None),
+        (
+            "TRANSPORT",
+            "in_process",
+            "must be one of http, in-process, got 'in_process'",
+            "Did you mean 'in-process'?",
+        ),
+        ("TIMEOUT", "soon", "must be a number of seconds above 0, got 'soon'", None),
+        ("TIMEOUT", 0, "must be a number of seconds above 0, got 0", None),
+        ("TIMEOUT", float("nan"), "must be a number of seconds above 0, got nan", None),
+        ("TIMEOUT", True, "must be a number of seconds above 0, got True", None),
+        ("RETRIES", -1, "must be a whole number from 0, got -1", None),
+        ("RETRIES", "2", "must be a whole number from 0, got '2'", None),
+        ("RETRIES", 1.5, "must be a whole number from 0, got 1.5", None),
+        ("PROXY", "http://me:0123456789abcdef@", f"must be {PROXY}", None),
+        ("PROXY", 3128, f"must be {PROXY}", None),
+        (
+            "SECLEVEL",
+            "ipp",
+            f"must be names of {LEVELS}, joined by '|', or their sum, got 'ipp'",
+            "Did you mean 'ip'?",
+        ),
+        (
+            "SECLEVEL",
+            "delegate, user_agent",
+            f"must be names of {LEVELS}, joined by '|', or their sum, got 'delegate, user_agent'",
+            "Did you mean 'delegate|useragent'?",
+        ),
+        (
+            "SECLEVEL",
+            1 << 20,
+            f"must be names of {LEVELS}, joined by '|', or their sum, got 1048576",
+            None,
+        ),
+        (
+            "SECLEVEL",
+            ["ip"],
+            f"must be names of {LEVELS}, joined by '|', or their sum, got a list",
+            None,
+        ),
+        (
+            "TRUSTED_PROXIES",
+            "127.0.0.1",
+            f"must be {PROXIES}, got '127.0.0.1'",
+            "Write ['127.0.0.1'].",
+        ),
+        (
+            "TRUSTED_PROXIES",
+            ["::1", "proxy"],
+            f"must be {PROXIES}, got 'proxy'",
+            "'proxy' does not appear to be an IPv4 or IPv6 network.",
+        ),
+        ("TRUSTED_PROXIES", [5], f"must be {PROXIES}, got 5", "5 is no text."),
+        (
+            "VIEWER",
+            "django_cloudkey.viewers.viewer_for",
+            "must be the dotted path of a function, got 'django_cloudkey.viewers.viewer_for'",
+            'Module "django_cloudkey.viewers" does not define a "viewer_for" attribute/class.',
+        ),
+        (
+            "VIEWER",
+            "mysite.viewers.find",
+            "must be the dotted path of a function, got 'mysite.viewers.find'",
+            "No module named 'mysite'.",
+        ),
+        (
+            "VIEWER",
+            "django_cloudkey.viewers.OF_PAGE",
+            "must be the dotted path of a function, got 'django_cloudkey.viewers.OF_PAGE'",
+            None,
+        ),
+        (
+            "VIEWER",
+            len,
+            "must be the dotted path of a function, got a builtin_function_or_method",
+            None,
+        ),
+        ("URL_LIFETIME", 0, "must be a whole number from 1, got 0", None),
+        ("URL_BUCKET", "5m", "must be a whole number from 0, got '5m'", None),
     ],
 )
-def test_wrong_value_is_named(settings: Any, keys: dict[str, Any], sentence: str) -> None:
-    configure(settings, **keys)
+def test_wrong_value_is_named_with_what_would_be_right(
+    settings: Any, key: str, value: object, sentence: str, hint: str | None
+) -> None:
+    configure(settings, **{key: value})
+
+    (message,) = check_accounts(None)
+    assert (message.id, message.level) == ("cloudkey.E002", 40)
+    assert message.msg == f'CLOUDKEYS["default"]["{key}"] {sentence}.'
+    assert message.hint == hint
+    assert "0123456789abcdef" not in f"{message}"
+    with pytest.raises(ImproperlyConfigured) as raised:
+        account_settings("default")
+    assert str(raised.value) == (f"{message.msg} {hint}" if hint else message.msg)
+
+
+def test_every_wrong_value_is_named_at_once(settings: Any) -> None:
+    configure(settings, RETRIES="2", TIMEOUT="soon", SECLEVEL="ipp")
+
+    assert [message.id for message in check_accounts(None)] == ["cloudkey.E002"] * 3
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_optional_key_without_a_value_has_its_default(settings: Any, value: object) -> None:
+    before = account_settings("default")
+    configure(settings, **dict.fromkeys(KEYS - set(REQUIRED), value))
+
+    assert check_accounts(None) == []
+    assert account_settings("default") == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "got"),
+    [
+        ([{"USER_ID": "x"}], "a list"),
+        (None, "None"),
+        ("https://…", "'https://…'"),
+        (
+            {"USER_ID": "x", "API_KEY": "0123456789abcdef", "BASE_URL": "https://x"},
+            "the keys of an account",
+        ),
+    ],
+)
+def test_setting_of_a_wrong_type_is_one_message(settings: Any, setting: Any, got: str) -> None:
+    settings.CLOUDKEYS = setting
 
     (message,) = check_accounts(None)
     assert message.id == "cloudkey.E002"
-    assert sentence in message.msg
+    assert message.msg == f"CLOUDKEYS must be a dict of aliases, got {got}."
+    assert str(message.hint).startswith('CLOUDKEYS = {"default": {"USER_ID": …')
+    with pytest.raises(ImproperlyConfigured, match="must be a dict of aliases"):
+        cloudkeys["default"]
+    # Every other check goes on, and says nothing of what follows from this.
+    errors = [each.id for each in run_checks(include_deployment_checks=True) if each.level >= 40]
+    assert errors == ["cloudkey.E002"]
+
+
+@pytest.mark.parametrize("account", [None, "https://x", [("API_KEY", "0123456789abcdef")]])
+def test_alias_that_is_no_dict_is_named(settings: Any, account: object) -> None:
+    settings.CLOUDKEYS = {**settings.CLOUDKEYS, "archive": account}
+
+    (message,) = check_accounts(None)
+    assert message.id == "cloudkey.E002"
+    assert message.msg.startswith('CLOUDKEYS["archive"] must be a dict, got ')
     assert "0123456789abcdef" not in message.msg
+
+
+def test_site_without_a_default_alias_is_right(settings: Any) -> None:
+    settings.CLOUDKEYS = {"archive": settings.CLOUDKEYS["default"]}
+
+    assert check_accounts(None) == []
+    assert list(cloudkeys) == ["archive"]
+    assert cloudkeys["archive"].media.get_embed_url("4d0c0ffee0000000000000a1")
+    # Only the fields that name no other are wrong.
+    assert {each.id for each in run_checks() if each.level >= 40} == {"cloudkey.E011"}
+
+
+@pytest.mark.parametrize("name", ["CLOUDKEY", "CLOUD_KEYS", "CLOUD_KEY"])
+def test_misspelt_setting_is_guessed(settings: Any, name: str) -> None:
+    setattr(settings, name, {})
+    assert check_name(None) == []
+
+    del settings.CLOUDKEYS
+    (message,) = check_name(None)
+    assert (message.id, message.level) == ("cloudkey.W002", 30)
+    assert message.hint == f"Rename {name} to CLOUDKEYS."
+
+
+def test_project_without_the_setting_is_right(settings: Any) -> None:
+    del settings.CLOUDKEYS
+
+    assert [*check_accounts(None), *check_name(None)] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "is_weak"),
+    [("k" * 31, True), ("k" * 32, False), ("4d0c0ffee000000000000001-and-more", True)],
+)
+def test_key_that_can_be_guessed_is_an_error(settings: Any, key: str, is_weak: bool) -> None:
+    configure(settings, API_KEY=key)
+
+    messages = check_accounts(None)
+    assert [message.id for message in messages] == ["cloudkey.E003"] * is_weak
+    assert key not in str(messages)
+
+
+def test_settings_of_an_account_show_no_secret(settings: Any) -> None:
+    configure(settings, PROXY="http://me:0123456789abcdef@proxy.example:3128")
+
+    assert "0123456789abcdef" not in repr(account_settings("default"))
+    assert account_settings("default").proxy == "http://me:0123456789abcdef@proxy.example:3128"
