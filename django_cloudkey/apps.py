@@ -13,7 +13,7 @@ class CloudKeyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401 - registers them
+        from . import checks, deploy_checks  # noqa: F401 - registers them
 
         setting_changed.connect(_forget_clients, dispatch_uid="django_cloudkey.connection")
 

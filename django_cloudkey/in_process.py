@@ -109,8 +109,14 @@ class InProcessTransport:
 
 def cloud_database() -> str:
     """Return the alias of the database that holds the tables of this project's cloud."""
-    # Its own settings module belongs to the other wing.
-    return str(getattr(settings, "CLOUDKEY_SERVER", {}).get("DATABASE") or "default")
+    return str(own_cloud().get("DATABASE") or "default")
+
+
+def own_cloud() -> dict[str, Any]:
+    """Return the settings of this project's cloud; nothing where it has none."""
+    # The module that reads them belongs to the other wing, and so does the check of their type.
+    given = getattr(settings, "CLOUDKEY_SERVER", {})
+    return given if isinstance(given, dict) else {}
 
 
 def refuse_in_transaction(what: str) -> None:
