@@ -11,4 +11,4 @@ class CloudKeyServerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401 - registers them
+        from . import checks, deploy_checks  # noqa: F401 - registers them

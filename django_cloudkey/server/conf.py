@@ -25,7 +25,10 @@ class CloudSettings:
     """How this project runs its cloud."""
 
     def _get(self, key: str, default: Any) -> Any:
-        value = getattr(settings, NAME, {}).get(key)
+        given = getattr(settings, NAME, {})
+        if not isinstance(given, dict):
+            raise ImproperlyConfigured(f"{NAME} must be a dict, got a {type(given).__name__}.")
+        value = given.get(key)
         return default if value is None else value
 
     def _url(self, key: str, default: str) -> str:

@@ -1,0 +1,84 @@
+"""
+What ``check --deploy`` says of a cloud: settings that work on a desk and harm a public one.
+
+Each judges by settings alone: no network, no database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+from django.http.request import validate_host
+
+from .conf import NAME, cloud
+from .files import storage
+
+LOCAL_HOSTS = (".localhost", "127.0.0.1", "::1")
+NEEDED_BY_SQLITE = {
+    "transaction_mode": ("IMMEDIATE", re.compile("IMMEDIATE|EXCLUSIVE", re.I)),
+    "init_command": ("PRAGMA journal_mode=WAL;", re.compile(r"journal_mode\s*[=(]\s*\W?WAL", re.I)),
+}
+"""Option → what to write, and what is as good."""
+
+
+@register(Tags.security, deploy=True)
+def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """What is wrong is an error already; this is about what is right and unwise."""
+    try:
+        return [*_plain_http(), *_sqlite(), *_unsigned_files()]
+    except (ImproperlyConfigured, ImportError, TypeError):
+        return []
+
+
+def _plain_http() -> Iterator[CheckMessage]:
+    urls = {"BASE_URL": cloud.base_url, "CDN_URL": cloud.cdn_url, "STATIC_URL": cloud.static_url}
+    told = set()
+    for key, url in urls.items():
+        parts = urlsplit(url)
+        # What stays on this machine is overheard by nobody; by default one key follows another.
+        if parts.scheme == "http" and not validate_host(parts.hostname or "", LOCAL_HOSTS):
+            if url not in told:
+                yield Warning(
+                    f'{NAME}["{key}"] is http: whoever is on the way can repeat calls, use the '
+                    "addresses of viewers, and watch.",
+                    hint=f'Answer under TLS, and write "{key}": "https://…" here and in CLOUDKEYS '
+                    "of every site.",
+                    id="cloudkey_server.W020",
+                )
+            told.add(url)
+
+
+def _sqlite() -> Iterator[CheckMessage]:
+    database = settings.DATABASES.get(cloud.database, {})
+    if not str(database.get("ENGINE", "")).endswith(("sqlite3", "spatialite")):
+        return
+    options = database.get("OPTIONS") or {}
+    missing = [
+        f'"{name}": "{value}"'
+        for name, (value, good) in NEEDED_BY_SQLITE.items()
+        if not good.search(str(options.get(name) or ""))
+    ]
+    if missing:
+        yield Warning(
+            f'DATABASES["{cloud.database}"] is SQLite without {" and ".join(missing)}: web process '
+            'and worker wait for each other, and fail with "database is locked".',
+            hint=f'"OPTIONS": {{{", ".join(missing)}}}',
+            id="cloudkey_server.W021",
+        )
+
+
+def _unsigned_files() -> Iterator[CheckMessage]:
+    if getattr(storage(), "querystring_auth", True) is False:
+        yield Warning(
+            f'STORAGES["{cloud.storage}"] has querystring_auth off, which is of use only for files '
+            "that are public. The cloud's must not be.",
+            hint='Write "querystring_auth": True into its "OPTIONS", and make its bucket private.',
+            id="cloudkey_server.W022",
+        )
