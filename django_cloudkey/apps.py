@@ -19,7 +19,8 @@ class CloudKeyConfig(AppConfig):
 
 
 def _forget_clients(*, setting: str, **kwargs: Any) -> None:
-    if setting == "CLOUDKEYS":
+    # A cloud in the process has loaded the middleware.
+    if setting in ("CLOUDKEYS", "MIDDLEWARE"):
         from .connection import cloudkeys
 
         cloudkeys.forget()

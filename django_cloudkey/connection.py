@@ -23,6 +23,7 @@ class CloudKeys:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: dict[str, tuple[AccountSettings, CloudKey]] = {}
+        self._changes = 0
 
     def __getitem__(self, alias: str) -> CloudKey:
         """Return the client of *alias*; raises ImproperlyConfigured when it cannot be made."""
@@ -39,12 +40,16 @@ class CloudKeys:
         """Make new clients from now on."""
         with self._lock:
             self._made.clear()
+            self._changes += 1
 
     def _make(self, alias: str) -> tuple[AccountSettings, CloudKey]:
         made = self._made.get(alias)
-        if made is None:
+        while made is None:
+            # Without the lock: it imports a module of the site's, which may use an account.
+            changes, new = self._changes, _new(account_settings(alias))
             with self._lock:
-                made = self._made.setdefault(alias, _new(account_settings(alias)))
+                if changes == self._changes:  # else the settings are of before
+                    made = self._made.setdefault(alias, new)
         return made
 
 

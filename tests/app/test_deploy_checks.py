@@ -322,5 +322,6 @@ def test_example_project_hears_only_what_is_true(tmp_path: Path) -> None:
     assert ours() == {"cloudkey.W021"}
     public = {"EXAMPLE_DEBUG": "0", "EXAMPLE_BASE_URL": "http://video.example.org"}
     assert ours(**public, EXAMPLE_ALLOWED_HOSTS="www.example.org,video.example.org") == {
-        "cloudkey.W020"
+        "cloudkey.W020",
+        "cloudkey_server.W020",
     }

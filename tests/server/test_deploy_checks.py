@@ -102,7 +102,7 @@ def test_impatient_sqlite_is_warned_of(settings: Any, options: Any, hint: str) -
     "options",
     [
         PATIENT,
-        {"transaction_mode": "exclusive", "init_command": "pragma x=1; pragma journal_mode = 'wal'"},
+        {"transaction_mode": "exclusive", "init_command": "pragma x; pragma journal_mode = 'wal'"},
         {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode(WAL)"},
     ],
 )  # fmt: skip
