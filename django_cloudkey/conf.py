@@ -7,7 +7,6 @@ missing or incomplete raises ImproperlyConfigured and names the key.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,9 @@ DEFAULT_ALIAS = "default"
 IN_PROCESS = "in-process"
 TRANSPORTS = ("http", IN_PROCESS)
 VIEWER = "django_cloudkey.viewers.viewer_of"
+MAX_TIMEOUT = 24 * 3600  # seconds
+MAX_RETRIES = 100
+MAX_URL_LIFETIME = 10**9  # seconds; the end of an address is written with ten digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class AccountSettings:
     transport: str = "http"
     """``TRANSPORT``: ``"http"``, or ``"in-process"`` for a cloud that this project serves."""
     timeout: float = 60
-    """``TIMEOUT``: seconds that a call may take; nothing ends a call in the process."""
+    """``TIMEOUT``: seconds that a call may take, a day at most; nothing ends one in the process."""
     retries: int = 2
     """``RETRIES``: how often a call that changes nothing is repeated, at most."""
     proxy: str | None = field(default=None, repr=False)
@@ -149,11 +151,8 @@ def read_account(alias: str, problems: list[Problem]) -> AccountSettings | None:
         try:
             values[key.lower()] = read(value)
         except _Wrong as wrong:
-            got = (
-                ""
-                if key in SECRETS
-                else f", got {_shown(value if wrong.got is None else wrong.got)}"
-            )
+            part = value if wrong.got is _ALL else wrong.got
+            got = "" if key in SECRETS else f", got {_shown(part)}"
             problems.append(Problem(f'{where}["{key}"] must be {wrong.expected}{got}.', wrong.hint))
     return AccountSettings(**values) if len(problems) == before else None
 
@@ -166,9 +165,10 @@ def _shown(value: object) -> str:
     """Return *value* for a message: no key that is inside it, no password of an address."""
     if isinstance(value, str):
         return repr(re.sub(r"[^/]*@", "…@", value)[:100])
-    if value is None or isinstance(value, int | float):
+    if value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < 1e20):
         return repr(value)
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _meant(text: str, known: Sequence[str] | set[str]) -> str | None:
@@ -179,13 +179,16 @@ def _meant(text: str, known: Sequence[str] | set[str]) -> str | None:
 # Values
 
 
-class _Wrong(Exception):
-    """A value is not what it must be."""
+_ALL = object()
 
-    def __init__(self, expected: str, hint: str | None = None, *, got: object = None) -> None:
+
+class _Wrong(Exception):
+    """A value, or the part *got* of it, is not what it must be."""
+
+    def __init__(self, expected: str, hint: str | None = None, *, got: object = _ALL) -> None:
         self.expected = expected
         self.hint = hint
-        self.got = got  # the part that is wrong; None for the whole value
+        self.got = got
 
 
 def _user_id(value: Any) -> str:
@@ -205,7 +208,7 @@ def _api_key(value: Any) -> Secret:
 def _url(value: Any) -> str:
     if not _is_address(value, ("http", "https")):
         raise _Wrong("an address that starts with http:// or https://")
-    if set(value) & set("?# "):
+    if re.search(r"[?#\s\x00-\x1f]", value):
         raise _Wrong("an address without query, fragment and spaces")
     return str(value)
 
@@ -238,15 +241,15 @@ def _transport(value: Any) -> str:
 
 
 def _timeout(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 < value < math.inf:
-        raise _Wrong("a number of seconds above 0")
+    if type(value) not in (int, float) or not 0 < value <= MAX_TIMEOUT:
+        raise _Wrong(f"a number of seconds above 0, at most {MAX_TIMEOUT}")
     return float(value)
 
 
-def _number(least: int) -> Callable[[Any], int]:
+def _number(least: int, most: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
-        if type(value) is not int or value < least:
-            raise _Wrong(f"a whole number from {least}")
+        if type(value) is not int or not least <= value <= most:
+            raise _Wrong(f"a whole number from {least} to {most}")
         return value
 
     return read
@@ -286,7 +289,7 @@ def _viewer(value: Any) -> Any:
         raise _Wrong(expected)
     try:
         found = import_string(value)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # no such module, or a path that names none
         raise _Wrong(expected, f"{error}.") from error
     if not callable(found):
         raise _Wrong(expected)
@@ -301,13 +304,13 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "STATIC_URL": _url,
     "TRANSPORT": _transport,
     "TIMEOUT": _timeout,
-    "RETRIES": _number(0),
+    "RETRIES": _number(0, MAX_RETRIES),
     "PROXY": _proxy,
     "SECLEVEL": _seclevel,
     "TRUSTED_PROXIES": _trusted_proxies,
     "VIEWER": _viewer,
-    "URL_LIFETIME": _number(1),
-    "URL_BUCKET": _number(0),
+    "URL_LIFETIME": _number(1, MAX_URL_LIFETIME),
+    "URL_BUCKET": _number(0, MAX_URL_LIFETIME),
 }
 KEYS = set(_READERS)
 REQUIRED = ("USER_ID", "API_KEY", "BASE_URL")

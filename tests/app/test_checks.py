@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from django_cloudkey import cloudkeys
+from django_cloudkey.addresses import sign_for
 from django_cloudkey.checks import check_accounts, check_name
 from django_cloudkey.conf import KEYS, REQUIRED, account_settings
 
@@ -77,6 +83,12 @@ PROXIES = "a list of addresses and networks"
             "must be an address without query, fragment and spaces, got 'https://x/?a=1'",
             None,
         ),
+        (
+            "BASE_URL",
+            "https://x\ny",
+            r"must be an address without query, fragment and spaces, got 'https://x\ny'",
+            None,
+        ),
         ("CDN_URL", "//cdn.example", f"must be {HTTP}, got '//cdn.example'", None),
         ("CDN_URL", "ftp://me:0123456789abcdef@x", f"must be {HTTP}, got 'ftp://…@x'", None),
         ("STATIC_URL", "/static/", f"must be {HTTP}, got '/static/'", None),
@@ -87,13 +99,24 @@ PROXIES = "a list of addresses and networks"
             "must be one of http, in-process, got 'in_process'",
             "Did you mean 'in-process'?",
         ),
-        ("TIMEOUT", "soon", "must be a number of seconds above 0, got 'soon'", None),
-        ("TIMEOUT", 0, "must be a number of seconds above 0, got 0", None),
-        ("TIMEOUT", float("nan"), "must be a number of seconds above 0, got nan", None),
-        ("TIMEOUT", True, "must be a number of seconds above 0, got True", None),
-        ("RETRIES", -1, "must be a whole number from 0, got -1", None),
-        ("RETRIES", "2", "must be a whole number from 0, got '2'", None),
-        ("RETRIES", 1.5, "must be a whole number from 0, got 1.5", None),
+        ("TIMEOUT", "soon", "must be a number of seconds above 0, at most 86400, got 'soon'", None),
+        ("TIMEOUT", 0, "must be a number of seconds above 0, at most 86400, got 0", None),
+        (
+            "TIMEOUT",
+            float("nan"),
+            "must be a number of seconds above 0, at most 86400, got nan",
+            None,
+        ),
+        (
+            "TIMEOUT",
+            10**400,
+            "must be a number of seconds above 0, at most 86400, got an int",
+            None,
+        ),
+        ("TIMEOUT", True, "must be a number of seconds above 0, at most 86400, got True", None),
+        ("RETRIES", -1, "must be a whole number from 0 to 100, got -1", None),
+        ("RETRIES", "2", "must be a whole number from 0 to 100, got '2'", None),
+        ("RETRIES", 1.5, "must be a whole number from 0 to 100, got 1.5", None),
         ("PROXY", "http://me:0123456789abcdef@", f"must be {PROXY}", None),
         ("PROXY", 3128, f"must be {PROXY}", None),
         (
@@ -132,6 +155,7 @@ PROXIES = "a list of addresses and networks"
             f"must be {PROXIES}, got 'proxy'",
             "'proxy' does not appear to be an IPv4 or IPv6 network.",
         ),
+        ("TRUSTED_PROXIES", [None], f"must be {PROXIES}, got None", "None is no text."),
         ("TRUSTED_PROXIES", [5], f"must be {PROXIES}, got 5", "5 is no text."),
         (
             "VIEWER",
@@ -157,8 +181,8 @@ PROXIES = "a list of addresses and networks"
             "must be the dotted path of a function, got a builtin_function_or_method",
             None,
         ),
-        ("URL_LIFETIME", 0, "must be a whole number from 1, got 0", None),
-        ("URL_BUCKET", "5m", "must be a whole number from 0, got '5m'", None),
+        ("URL_LIFETIME", 0, "must be a whole number from 1 to 1000000000, got 0", None),
+        ("URL_BUCKET", "5m", "must be a whole number from 0 to 1000000000, got '5m'", None),
     ],
 )
 def test_wrong_value_is_named_with_what_would_be_right(
@@ -174,6 +198,27 @@ def test_wrong_value_is_named_with_what_would_be_right(
     with pytest.raises(ImproperlyConfigured) as raised:
         account_settings("default")
     assert str(raised.value) == (f"{message.msg} {hint}" if hint else message.msg)
+
+
+ANY_VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+    | st.sampled_from([10**400, "https://x", "http://[::1]:8000/a", "ip|useragent", "::1/128"])
+    | st.from_regex(r"(https?|socks5)://[a-z:@\[\]/.%0-9]{1,12}", fullmatch=True),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(key=st.sampled_from(sorted(KEYS)), value=ANY_VALUE)
+def test_whatever_a_value_is_it_is_named_once_or_it_works(key: str, value: object) -> None:
+    account = {**django_settings.CLOUDKEYS["default"], key: value}
+    with override_settings(CLOUDKEYS={"default": account}):
+        messages = check_accounts(None)
+        assert len(messages) <= 1
+        if not messages:
+            url = sign_for(None, "get_embed_url", "4d0c0ffee0000000000000a1", seclevel=0)
+            assert url.startswith(str(account["BASE_URL"]).rstrip("/") + "/embed/")
 
 
 def test_every_wrong_value_is_named_at_once(settings: Any) -> None:
