@@ -66,7 +66,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 
 def _accounts() -> Iterator[Account]:
-    fields = media_fields()
+    fields = list(media_fields())
     for alias in aliases():
         chosen = read_account(alias, [])
         if chosen is None:
@@ -159,7 +159,7 @@ def _referrer_policy(account: Account) -> Iterator[CheckMessage]:
 
 
 def _any_host(account: Account) -> Iterator[CheckMessage]:
-    places = account.places(OF_PAGE)
+    places = account.places(OF_PAGE, without=SecLevel.DELEGATE)
     if places and "*" in settings.ALLOWED_HOSTS:
         yield Warning(
             f"{places} binds addresses to the host that the page was asked for, and "

@@ -197,8 +197,9 @@ def test_what_harms_a_public_site_is_warned_of(
         {"SECLEVEL": "referer", "ALLOWED_HOSTS": [".example.org"]},
         {"SECLEVEL": "referer", "MIDDLEWARE": []},
         {"SECLEVEL": "useragent"},
-        # W024: no level of the page
+        # W024: no level of the page, or one that the cloud finds out
         {"SECLEVEL": "useragent", "ALLOWED_HOSTS": ["*"]},
+        {"SECLEVEL": "delegate|referer", "ALLOWED_HOSTS": ["*"]},
         # W025: proxies by name, a function of the site's own, the cloud's own look
         {
             "SECLEVEL": "ip",
