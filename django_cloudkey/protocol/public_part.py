@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
+from .referers import Prefix, parse_prefix
 from .seclevel import PUBLIC_BITS, SecLevel
 from .urls import quote
 
@@ -91,6 +92,21 @@ def decode(public: str) -> str:
     if not inflate.eof or inflate.unused_data or not plain.isprintable():
         raise ValueError("not one whole stream of printable text")
     return plain
+
+
+def read(public: str) -> tuple[tuple[str, ...], tuple[Prefix, ...]]:
+    """
+    Return the lists of a public part that :func:`is_exact`: ``allow`` or ``deny`` with countries,
+    and the prefixes of pages. A prefix that nobody could match is left out.
+    """
+    lists = dict(parse_qsl(decode(public))) if public else {}
+    countries: tuple[str, ...] = ()
+    if "cc" in lists:
+        denied = lists["cc"].startswith("-")
+        codes = lists["cc"].lower().removeprefix("-").split(",")
+        countries = ("deny" if denied else "allow", *(code.strip() for code in codes))
+    prefixes = map(parse_prefix, lists.get("rf", "").split())
+    return countries, tuple(prefix for prefix in prefixes if prefix is not None)
 
 
 def is_exact(public: str, level: int) -> bool:

@@ -48,6 +48,10 @@ class Viewer:
     """The whole ``User-Agent`` header."""
     asnum: str = ""
     """Autonomous system, ``AS`` and its number."""
+    country: str = ""
+    """Lower-case code of two letters."""
+    referer: str = ""
+    """Address of the page that the request came from."""
 
 
 ANYONE = Viewer()

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from ..protocol.scheme2.url_token import LIFETIME
 from ..protocol.viewer import Network, parse_networks
 
 NAME = "CLOUDKEY_SERVER"
@@ -52,6 +53,12 @@ class CloudSettings:
         if isinstance(values, str) or not all(isinstance(value, str) for value in values):
             raise _wrong(key, "a list of texts", values)
         return tuple(values)
+
+    def _optional_path(self, key: str) -> str | None:
+        path = self._get(key, "")
+        if not isinstance(path, str | os.PathLike):
+            raise _wrong(key, "a path", path)
+        return os.fspath(path) or None
 
     @property
     def base_url(self) -> str:
@@ -133,6 +140,35 @@ class CloudSettings:
         return self._number("MAX_URL_LIFETIME", 366 * 24 * 3600)
 
     @property
+    def max_token_lifetime(self) -> int:
+        """``MAX_TOKEN_LIFETIME``: seconds for which an address of scheme 2 may be valid; 7 days."""
+        return self._number("MAX_TOKEN_LIFETIME", LIFETIME)
+
+    @property
+    def country_file(self) -> str | None:
+        """
+        ``COUNTRY_FILE``: path of a file in MaxMind's format that knows the country of an address.
+        Without it, the level COUNTRY is refused.
+        """
+        return self._optional_path("COUNTRY_FILE")
+
+    @property
+    def asnum_file(self) -> str | None:
+        """
+        ``ASNUM_FILE``: path of one that knows the autonomous system. Without it, the level ASNUM is
+        refused.
+        """
+        return self._optional_path("ASNUM_FILE")
+
+    @property
+    def missing_referer(self) -> bool:
+        """
+        ``MISSING_REFERER``: whether the level REFERER admits a request that does not say from which
+        page it comes, as it always did; ``True``. REFERER_STRICT never does.
+        """
+        return bool(self._get("MISSING_REFERER", True))
+
+    @property
     def rate_limit(self) -> int | None:
         """
         ``RATE_LIMIT``: calls that an account may make in a minute; no limit by default. Each call
@@ -182,8 +218,9 @@ class CloudSettings:
 KEYS = {
     "BASE_URL", "CDN_URL", "STATIC_URL", "ACCEPTED_URLS", "DATABASE", "STORAGE", "WORK_DIR",
     "MAX_UPLOAD_SIZE", "MIN_FREE_SPACE", "UPLOAD_LIFETIME", "UPLOAD_ORIGINS", "TRUSTED_PROXIES",
-    "MAX_URL_LIFETIME", "RATE_LIMIT", "AUTH_FAILURE_LIMIT", "PENDING_TIME", "LEASE", "MAX_ATTEMPTS",
-    "MAX_DURATION", "FFMPEG", "FFPROBE",
+    "MAX_URL_LIFETIME", "MAX_TOKEN_LIFETIME", "COUNTRY_FILE", "ASNUM_FILE", "MISSING_REFERER",
+    "RATE_LIMIT", "AUTH_FAILURE_LIMIT", "PENDING_TIME", "LEASE", "MAX_ATTEMPTS", "MAX_DURATION",
+    "FFMPEG", "FFPROBE",
 }  # fmt: skip
 """Every key that means something."""
 

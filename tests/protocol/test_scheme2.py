@@ -50,7 +50,7 @@ def named(items: list[dict[str, Any]]) -> Any:
 
 def verify(token: str, **route: Any) -> Claims:
     asked = {"user": USER, "media": MEDIA, "audience": "embed", "viewer": VIEWER, "now": NOW + 1}
-    return verify_token(token, {KID: KEYS}.get, **{**asked, **route})
+    return verify_token(token, {KID: KEYS}.get, **{**asked, **route})[0]
 
 
 def refusal(token: str, **route: Any) -> str:

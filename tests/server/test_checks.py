@@ -35,7 +35,7 @@ def test_strange_key_gets_the_list(settings: Any) -> None:
     configure(settings, zzz=5)
 
     (message,) = check_settings(None)
-    assert "ACCEPTED_URLS, AUTH_FAILURE_LIMIT, BASE_URL" in str(message.hint)
+    assert "ACCEPTED_URLS, ASNUM_FILE, AUTH_FAILURE_LIMIT" in str(message.hint)
 
 
 @pytest.mark.parametrize("url", ["", "video.example", "ftp://video.example"])

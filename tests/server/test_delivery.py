@@ -260,28 +260,6 @@ def test_both_values_of_a_combined_level_must_match(viewer: Viewer) -> None:
     assert status("192.0.2.", "7Firefox") == 403
 
 
-@pytest.mark.parametrize(
-    "restrictions",
-    [
-        {"seclevel": SecLevel.COUNTRY, "countries": ["fr"]},
-        {"seclevel": SecLevel.REFERER, "referers": ["https://site.example/"]},
-        {"seclevel": SecLevel.REFERER_STRICT, "referers": ["https://site.example/"]},
-        {"seclevel": SecLevel.ASNUM, "asnum": "AS64496"},
-        {"seclevel": SecLevel.USEONCE},
-        {"seclevel": SecLevel.DELEGATE | SecLevel.IP},
-        {"seclevel": SecLevel.DELEGATE | SecLevel.USEONCE},
-        {"seclevel": SecLevel.IP | SecLevel.USEONCE, "ip": "127.0.0.1"},
-    ],
-    ids=lambda restrictions: str(int(restrictions["seclevel"])),
-)
-def test_level_that_cannot_be_enforced_is_refused(
-    viewer: Viewer, restrictions: dict[str, Any]
-) -> None:
-    referer = {"HTTP_REFERER": "https://site.example/"}
-
-    assert viewer.status(viewer.stream_url(**restrictions), **referer) == 403
-
-
 def test_bare_delegation_restricts_nothing(viewer: Viewer) -> None:
     assert viewer.status(viewer.stream_url(seclevel=SecLevel.DELEGATE)) == 200
 

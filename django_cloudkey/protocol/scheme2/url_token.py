@@ -61,9 +61,10 @@ def verify_token(
     viewer: Viewer,
     now: float,
     max_lifetime: float = LIFETIME,
-) -> Claims:
+) -> tuple[Claims, Keys]:
     """
-    Return what *auth* allows, if it allows *viewer* what the route asks for.
+    Return what *auth* allows and the keys that signed it, if it allows *viewer* what the route asks
+    for.
 
     Whether the lists of a level, its single use or delegation admit the viewer is the caller's
     question.
@@ -96,7 +97,7 @@ def verify_token(
     _check_time(claims, now, max_lifetime)
     if not is_bound(keys.bind, claims.bindings, viewer):
         raise URLRefused("bindings")
-    return claims
+    return claims, keys
 
 
 def new_id() -> str:

@@ -8,24 +8,24 @@ a media that exists and for one that does not, after the same work.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 from django.http import HttpRequest
 
+from ...protocol.scheme2.url_token import is_token
 from ...protocol.seclevel import SecLevel, Viewer
-from ...protocol.secret import Secret
-from ...protocol.signing import URLRefused, URLToken, read_auth, verify_url
+from ...protocol.signing import URLRefused, read_auth
 from ...protocol.urls import Page, Stream, Thumbnail
-from ..conf import cloud
-from ..models import Account, new_key
+from ..models import Account
+from . import levels, sessions
+from .terms import Terms, audience_of, verify_historical, verify_scheme2
 from .viewer import viewer_of
 
 logger = logging.getLogger(__name__)
 
-SUPPORTED = SecLevel.IP | SecLevel.USERAGENT
-"""Levels that this server can enforce. A URL that asks for another is refused."""
-
-_NOBODY = Secret(new_key())
+# Who was let in as one viewer, stays one.
+_BINDS_SESSION = (SecLevel.IP | SecLevel.USEONCE).value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,22 @@ class Grant:
 
     account: Account
     viewer: Viewer
-    token: URLToken
+    terms: Terms
+
+    def sign(self, url: str, address: Stream | Thumbnail) -> str:
+        """Return *url*, of *address*, for the viewer who was let in, to the end of his right."""
+        name = self.terms.options.get("filename") if audience_of(address) == "download" else None
+        return sessions.sign(
+            url,
+            account=self.account.pk,
+            issuer=self.terms.issuer,
+            media=address.media,
+            audience=audience_of(address),
+            asset_name=address.asset_name,
+            ip=self.viewer.ip if self.terms.level & _BINDS_SESSION else "",
+            expires=self.terms.expires,
+            options={"filename": name} if name else None,
+        )
 
 
 def admit(request: HttpRequest, address: Page | Stream | Thumbnail) -> Grant:
@@ -42,29 +57,44 @@ def admit(request: HttpRequest, address: Page | Stream | Thumbnail) -> Grant:
     Return the right with which *request* may have what *address* names.
 
     Raises:
-        URLRefused: with the reason, which goes to the log and nowhere else.
+        URLRefused: with the reason, which goes to the log and, for staff, into a header.
+        DatabaseError: nobody knows whether he is the first; nobody is let in.
     """
     try:
-        return _admit(request, address)
+        return decide(
+            address,
+            request.META.get("QUERY_STRING", ""),
+            viewer_of(request),
+            now=time.time(),
+            is_use=request.method == "GET",
+        )
     except URLRefused as refused:
         logger.info("Refused (%s): %s", refused.reason, address.path)
         raise
 
 
-def _admit(request: HttpRequest, address: Page | Stream | Thumbnail) -> Grant:
-    auth = read_auth(request.META.get("QUERY_STRING", ""))
-    viewer = viewer_of(request)
+def decide(
+    address: Page | Stream | Thumbnail, query: str, viewer: Viewer, *, now: float, is_use: bool
+) -> Grant:
+    """
+    Return the right of *viewer* to *address*.
+
+    Args:
+        query: The raw query, with its ``auth``.
+        now: Unix time.
+        is_use: It counts as a use, where an address is for the first one.
+
+    Raises:
+        URLRefused, DatabaseError: as for :func:`admit`.
+    """
+    auth = read_auth(query)
     account = Account.objects.filter(pk=address.user, is_active=True).first()
-    token = verify_url(
-        [f"{base}/{address.path}" for base in cloud.accepted_urls],
-        auth,
-        Secret(account.api_key) if account is not None else _NOBODY,
-        viewer=viewer,
-        max_lifetime=cloud.max_url_lifetime,
-    )
+    if is_token(auth):
+        terms = verify_scheme2(account, address, auth, viewer=viewer, now=now)
+    else:
+        terms = verify_historical(account, address, auth, query, viewer=viewer, now=now)
     if account is None:
         raise URLRefused("signature")
-    # DELEGATE alone delegates nothing: it is NONE under another name.
-    if token.seclevel & ~SUPPORTED and token.seclevel != SecLevel.DELEGATE:
-        raise URLRefused("level")
-    return Grant(account=account, viewer=viewer, token=token)
+    levels.check_lists(terms, viewer)
+    levels.check_first(terms, viewer, is_use=is_use)
+    return Grant(account=account, viewer=viewer, terms=terms)

@@ -7,15 +7,28 @@ from django.http import HttpRequest
 from ...protocol.seclevel import Viewer
 from ...protocol.viewer import client_address
 from ..conf import cloud
+from ..geography import asnum_of, country_of
 
 
 def viewer_of(request: HttpRequest) -> Viewer:
     """Return the viewer behind *request*, through the proxies that settings trust."""
-    return Viewer(
-        ip=client_address(
+    return viewer_at(
+        client_address(
             request.META.get("REMOTE_ADDR", ""),
             request.META.get("HTTP_X_FORWARDED_FOR", ""),
             cloud.trusted_proxies,
         ),
-        useragent=request.META.get("HTTP_USER_AGENT", ""),
+        request.META.get("HTTP_USER_AGENT", ""),
+        request.META.get("HTTP_REFERER", ""),
+    )
+
+
+def viewer_at(ip: str, useragent: str = "", referer: str = "") -> Viewer:
+    """Return the viewer at the address *ip*, with the country and the network that it is in."""
+    return Viewer(
+        ip=ip,
+        useragent=useragent,
+        asnum=asnum_of(ip),
+        country=country_of(ip),
+        referer=referer,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
+from django.db import DatabaseError
 from django.http import (
     FileResponse,
     HttpRequest,
@@ -19,12 +21,18 @@ from ...protocol.assets import SOURCE, AssetStatus
 from ...protocol.signing import URLRefused
 from ...protocol.urls import Stream, Thumbnail, parse
 from .. import files
+from ..conf import cloud
 from ..models import Account, Asset
 from ..uploads.receiver import split_name
 from .admission import admit
+from .levels import USEONCE
 from .ranges import FileSlice, Unsatisfiable, parse_range
+from .reasons import explain
+
+logger = logging.getLogger(__name__)
 
 PRIVATE = "private, no-store"
+MAX_AGE = 3600  # seconds that a browser may keep what it got
 BYTES = "application/octet-stream"
 MEDIA_TYPES = {
     "MPEG-4": "video/mp4",
@@ -49,13 +57,21 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     address = parse(path)
     if not isinstance(address, Stream | Thumbnail):
         return _refusal(404, "Not found.")
-    lifetime = 3600.0
+    grant = None
     try:
         grant = admit(request, address)
-        lifetime = min(lifetime, grant.token.expires - time.time())
-    except URLRefused:
+    except URLRefused as refused:
         if not (isinstance(address, Thumbnail) and _is_public(address)):
-            return _refusal(403, "This address is not valid, or not any more.")
+            refusal = _refusal(403, "This address is not valid, or not any more.")
+            explain(request, refusal, refused)
+            return refusal
+    except DatabaseError:
+        logger.exception("Nobody knows whether this is the first use: refused")
+        return _refusal(503, "Please try again.")
+    is_once = grant is not None and grant.terms.level & USEONCE
+    if grant is not None and is_once and isinstance(address, Stream) and request.method == "GET":
+        # A player comes back for each piece: with an address of its own, for this viewer alone.
+        return _redirect(grant.sign(f"{cloud.cdn_url}/{address.path}", address))
     asset = (
         Asset.objects.filter(
             media__account=address.user,
@@ -70,12 +86,19 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
         return _refusal(404, "Not found.")
     response = _respond(request, asset)
     if isinstance(address, Stream) and address.protocol == "http":
-        name = split_name(request.GET.get("filename", ""))[0] or asset.name
+        given = grant.terms.options.get("filename", "") if grant is not None else ""
+        name = split_name(given)[0] or asset.name
         name = f"{name}.{asset.extension}" if asset.extension else name
         response["Content-Disposition"] = content_disposition_header(True, name)
     if response.status_code < 400:
-        response["Cache-Control"] = f"private, max-age={max(0, int(lifetime))}"
+        left = grant.terms.expires - time.time() if grant is not None else MAX_AGE
+        response["Cache-Control"] = f"private, max-age={max(0, int(min(MAX_AGE, left)))}"
     return response
+
+
+def _redirect(url: str) -> HttpResponse:
+    headers = {"Location": url, "Cache-Control": PRIVATE, "Referrer-Policy": "no-referrer"}
+    return HttpResponse(status=302, headers=headers)
 
 
 def _is_public(address: Thumbnail) -> bool:

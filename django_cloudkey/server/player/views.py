@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -12,12 +14,14 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from ...protocol.assets import AssetStatus
-from ...protocol.secret import Secret
-from ...protocol.signing import URLRefused, sign_url
+from ...protocol.signing import URLRefused
 from ...protocol.urls import Page, parse, stream_address
 from ..conf import cloud
 from ..delivery.admission import Grant, admit
+from ..delivery.reasons import explain
 from ..models import Asset, Media
+
+logger = logging.getLogger(__name__)
 
 QUALITIES = (
     "mp4_h264_aac_fhd",
@@ -39,8 +43,13 @@ def embed(request: HttpRequest, path: str) -> HttpResponse:
         return _page(request, "refused", 404)
     try:
         grant = admit(request, address)
-    except URLRefused:
-        return _page(request, "refused", 403)
+    except URLRefused as refused:
+        refusal = _page(request, "refused", 403)
+        explain(request, refusal, refused)
+        return refusal
+    except DatabaseError:
+        logger.exception("Nobody knows whether this is the first use: refused")
+        return _page(request, "refused", 503)
     media = Media.objects.filter(account=grant.account, pk=address.media).first()
     if media is None:
         return _page(request, "missing", 404)
@@ -58,28 +67,20 @@ def embed(request: HttpRequest, path: str) -> HttpResponse:
         media=media,
         video_url=_signed(grant, media, assets[playable], cloud.cdn_url),
         poster_url=poster and _signed(grant, media, assets[poster], cloud.static_url),
-        start=_start(request),
-        autoplay=request.GET.get("autoplay") == "1",
-        controls=request.GET.get("chromeless") != "1",
+        start=_start(grant.terms.options.get("start", "")),
+        autoplay=grant.terms.options.get("autoplay") == "1",
+        controls=grant.terms.options.get("chromeless") != "1",
     )
 
 
 def _signed(grant: Grant, media: Media, asset: Asset, base: str) -> str:
-    """Return an address for the viewer who was let in: same level, same values, same end."""
+    """Return an address for the viewer who was let in."""
     address = stream_address(media.account_id, media.pk, asset.name, version=asset.version)
-    return sign_url(
-        f"{base}/{address.path}",
-        Secret(grant.account.api_key),
-        grant.token.seclevel,
-        ip=grant.viewer.ip,
-        useragent=grant.viewer.useragent,
-        expires=grant.token.expires,
-    )
+    return grant.sign(f"{base}/{address.path}", address)
 
 
-def _start(request: HttpRequest) -> int:
+def _start(text: str) -> int:
     """Return the second to start at; what is no number is the beginning."""
-    text = request.GET.get("start", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
 
 
@@ -87,6 +88,8 @@ def _page(request: HttpRequest, state: str, status: int = 200, **context: Any) -
     response = render(
         request, "cloudkey_server/embed.html", {"state": state, **context}, status=status
     )
+    if request.method == "HEAD":
+        response.content = b""  # not every server takes it off, and it holds addresses
     response["Content-Security-Policy"] = _policy()
     response["Cache-Control"] = "private, no-store"
     response["Referrer-Policy"] = "no-referrer"
