@@ -32,10 +32,13 @@ def created(*arguments: str) -> dict[str, Any]:
 def test_created_account_may_call(cloud: Cloud) -> None:
     answer = created("second")
 
-    assert set(answer) == {"name", "user_id", "api_key", "base_url"}
+    assert set(answer) == {"name", "user_id", "api_key", "kid", "secret", "base_url"}
     assert answer["name"] == "second"
-    client = CloudKey(answer["user_id"], answer["api_key"], answer["base_url"])
-    assert client.user.info(fields=["username"]) == {"username": "second"}
+    user, url = answer["user_id"], answer["base_url"]
+    client = CloudKey(user, answer["api_key"], url)
+    modern = CloudKey(user, None, url, secret=answer["secret"], kid=answer["kid"])
+    for each in (client, modern):
+        assert each.user.info(fields=["username"]) == {"username": "second"}
 
 
 def test_ids_and_keys_have_their_forms() -> None:
@@ -53,7 +56,7 @@ def test_text_form_shows_the_key_once() -> None:
     account = Account.objects.get()
     assert text.count(account.api_key) == 1
     assert f"USER_ID   {account.pk}\n" in text
-    assert "The key is shown this once" in text
+    assert "The keys are shown this once" in text
 
 
 def test_list_shows_no_key(account: Account) -> None:

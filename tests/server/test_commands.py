@@ -27,7 +27,7 @@ def run(*args: str) -> str:
 def test_created_account_can_call(cloud: Cloud) -> None:
     made = json.loads(run("cloudkey_account", "create", "site", "--json"))
 
-    assert set(made) == {"name", "user_id", "api_key", "base_url"}
+    assert set(made) == {"name", "user_id", "api_key", "kid", "secret", "base_url"}
     client = CloudKey(made["user_id"], made["api_key"], made["base_url"])
     assert client.media.list()["total"] == 0
 

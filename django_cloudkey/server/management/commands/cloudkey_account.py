@@ -2,23 +2,67 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ... import account_secrets
 from ...conf import cloud
-from ...models import Account, Organisation, atomic
+from ...models import Account, AccountSecret, LegacyUse, Organisation, atomic, new_key
 
 
 class Command(BaseCommand):
-    help = str(gettext_lazy("Create and list the accounts that may use this cloud."))
+    help = str(
+        gettext_lazy("Create and list the accounts that may use this cloud, and their keys.")
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        create = actions.add_parser("create", help=_("create an account and show its key once"))
+        self._add_create(actions)
+        listing = actions.add_parser("list", help=_("show the accounts, without their keys"))
+        listing.add_argument("--json", action="store_true")
+        show = actions.add_parser("show", help=_("show the secrets of an account, and their use"))
+        show.add_argument("name")
+        show.add_argument("--json", action="store_true")
+        rotate = actions.add_parser("rotate", help=_("add a secret and show it once"))
+        rotate.add_argument("name")
+        rotate.add_argument(
+            "--retire", metavar="KID", help=_("in place of an active one, which ends now")
+        )
+        rotate.add_argument(
+            "--expires",
+            metavar="DAYS",
+            type=_days,
+            help=_("end of the new secret; never by default"),
+        )
+        rotate.add_argument(
+            "--historical", action="store_true", help=_("the API key instead; the old one ends now")
+        )
+        rotate.add_argument("--json", action="store_true")
+        retire = actions.add_parser("retire", help=_("end a secret at once"))
+        retire.add_argument("name")
+        retire.add_argument("kid")
+        for action, text in (
+            ("disable", _("refuse all calls and addresses of an account")),
+            ("enable", _("take them again")),
+        ):
+            actions.add_parser(action, help=text).add_argument("name")
+        legacy = actions.add_parser(
+            "legacy", help=_("say how far the historical scheme counts for an account")
+        )
+        legacy.add_argument("name")
+        legacy.add_argument("mode", choices=Account.Legacy.values)
+        actions.add_parser(
+            "reencrypt", help=_("encrypt all keys anew, after SECRET_KEY has changed")
+        )
+
+    def _add_create(self, actions: Any) -> None:
+        create = actions.add_parser("create", help=_("create an account and show its keys once"))
         create.add_argument("name")
         create.add_argument("--json", action="store_true")
         create.add_argument(
@@ -35,8 +79,6 @@ class Command(BaseCommand):
         create.add_argument(
             "--test", action="store_true", help=_("for tests: one call deletes all its media")
         )
-        listing = actions.add_parser("list", help=_("show the accounts, without their keys"))
-        listing.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         getattr(self, f"_{options['action']}")(options)
@@ -58,6 +100,7 @@ class Command(BaseCommand):
                     is_test=options["test"],
                     public_thumbnails=options["public_thumbnails"],
                 )
+                secret = account_secrets.add(account)
         except IntegrityError as error:
             text = _("There is an account named “%(name)s” already.") % {"name": name}
             raise CommandError(text) from error
@@ -65,14 +108,19 @@ class Command(BaseCommand):
             "name": account.name,
             "user_id": account.pk,
             "api_key": account.api_key,
+            "kid": secret.kid,
+            "secret": secret.secret,
             "base_url": cloud.base_url,
         }
+        self._show_once(credentials, options)
+
+    def _show_once(self, credentials: dict[str, str], options: dict[str, Any]) -> None:
         if options["json"]:
             self.stdout.write(json.dumps(credentials))
             return
         for label, value in credentials.items():
             self.stdout.write(f"{label.upper():<9} {value}")
-        self.stdout.write(_("The key is shown this once: put it into CLOUDKEYS now."))
+        self.stdout.write(_("The keys are shown this once: put them into CLOUDKEYS now."))
 
     def _list(self, options: dict[str, Any]) -> None:
         rows = [
@@ -92,6 +140,100 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{row['user_id']}  {row['media']:>6}  {row['name']} {state}".rstrip()
             )
+
+    def _show(self, options: dict[str, Any]) -> None:
+        account = _find(options["name"])
+        secrets = [_row_of_secret(secret) for secret in account.secrets.all()]
+        uses = [_row_of_use(use) for use in account.legacy_uses.order_by("kind")]
+        if options["json"]:
+            report = {"legacy": account.legacy, "secrets": secrets, "historical uses": uses}
+            self.stdout.write(json.dumps(report))
+            return
+        for row in secrets:
+            state = _("active") if row["active"] else _("retired")
+            self.stdout.write(
+                f"{row['kid']:<6} {state:<8} {_('last used')} {row['last_used'] or _('never')}"
+            )
+        self.stdout.write(_("Historical scheme: %(mode)s") % {"mode": account.get_legacy_display()})
+        for use in uses:
+            self.stdout.write(f"  {use['count']:>9}  {use['kind']}, {_('last')} {use['last']}")
+
+    def _rotate(self, options: dict[str, Any]) -> None:
+        account = _find(options["name"])
+        if options["historical"]:
+            account.api_key = new_key()
+            account.save(update_fields=["api_key"])
+            self._show_once({"api_key": account.api_key}, options)
+            return
+        days = options["expires"]
+        try:
+            with atomic():
+                if options["retire"]:
+                    _end(account, options["retire"])
+                secret = account_secrets.add(
+                    account, expires=days and timezone.now() + timedelta(days=days)
+                )
+        except account_secrets.TooManySecrets as error:
+            kids = ", ".join(account_secrets.active(account.pk).values_list("kid", flat=True))
+            text = _("Active already: %(kids)s. Name one of them: --retire KID.") % {"kids": kids}
+            raise CommandError(text) from error
+        self._show_once({"kid": secret.kid, "secret": secret.secret}, options)
+
+    def _retire(self, options: dict[str, Any]) -> None:
+        _end(_find(options["name"]), options["kid"])
+
+    def _disable(self, options: dict[str, Any]) -> None:
+        _change(options["name"], is_active=False)
+
+    def _enable(self, options: dict[str, Any]) -> None:
+        _change(options["name"], is_active=True)
+
+    def _legacy(self, options: dict[str, Any]) -> None:
+        _change(options["name"], legacy=options["mode"])
+
+    def _reencrypt(self, options: dict[str, Any]) -> None:
+        with atomic():
+            for account in Account.objects.select_for_update():
+                account.save(update_fields=["api_key"])
+            for secret in AccountSecret.objects.select_for_update():
+                secret.save(update_fields=["secret"])
+        self.stdout.write(_("Done: SECRET_KEY_FALLBACKS is not needed for them any more."))
+
+
+def _find(name: str) -> Account:
+    try:
+        return Account.objects.get(name=name)
+    except Account.DoesNotExist as error:
+        raise CommandError(_("There is no account named “%(name)s”.") % {"name": name}) from error
+
+
+def _change(name: str, **values: Any) -> None:
+    Account.objects.filter(pk=_find(name).pk).update(**values)
+
+
+def _end(account: Account, kid: str) -> None:
+    if not account_secrets.active(account.pk).filter(kid=kid).update(is_active=False):
+        raise CommandError(_("There is no active secret “%(kid)s”.") % {"kid": kid})
+
+
+def _row_of_secret(secret: AccountSecret) -> dict[str, Any]:
+    return {
+        "kid": secret.kid,
+        "active": secret.is_active and not (secret.expires and secret.expires <= timezone.now()),
+        "expires": secret.expires and secret.expires.isoformat(timespec="minutes"),
+        "last_used": secret.last_used and secret.last_used.isoformat(timespec="minutes"),
+    }
+
+
+def _row_of_use(use: LegacyUse) -> dict[str, Any]:
+    return {"kind": use.kind, "count": use.count, "last": use.last.isoformat(timespec="minutes")}
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < 1:
+        raise ValueError("A secret is valid for a day at least.")
+    return days
 
 
 def _checked(name: str) -> str:

@@ -1,0 +1,201 @@
+"""Keys of accounts in the hands of an operator: rotation, ends, and why an address is refused."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from django_cloudkey.client import CloudKey, SecLevel
+from django_cloudkey.protocol.exceptions import AuthenticationError
+from django_cloudkey.server.models import Account, AccountSecret
+
+from ..conftest import DATABASES, Cloud
+from .test_delivery import BASE, Viewer, viewer  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.django_db(databases=DATABASES)
+
+
+def run(*arguments: str) -> str:
+    output = StringIO()
+    call_command(*arguments, stdout=output)
+    return output.getvalue()
+
+
+def rotate(*arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run("cloudkey_account", "rotate", *arguments, "--json"))
+    return found
+
+
+def client_of(account: Account, credentials: dict[str, Any], url: str) -> CloudKey:
+    return CloudKey(account.pk, None, url, **credentials)
+
+
+def test_a_secret_is_replaced_step_by_step(cloud: Cloud) -> None:
+    old = client_of(cloud.account, rotate("demo"), cloud.base_url)
+    new = client_of(cloud.account, rotate("demo"), cloud.base_url)
+    assert old.media.count() == new.media.count() == 0
+
+    run("cloudkey_account", "retire", "demo", "k1")
+
+    assert new.media.count() == 0
+    with pytest.raises(AuthenticationError):
+        old.media.count()
+
+
+def test_the_fourth_secret_needs_the_end_of_another(account: Account) -> None:
+    kids = [rotate("demo")["kid"] for _ in range(3)]
+
+    with pytest.raises(CommandError, match="k3, k2, k1"):
+        rotate("demo")
+    with pytest.raises(CommandError, match="no active secret “k9”"):
+        rotate("demo", "--retire", "k9")
+    assert rotate("demo", "--retire", "k1")["kid"] == "k4"
+    assert kids == ["k1", "k2", "k3"]
+    active = AccountSecret.objects.filter(is_active=True).values_list("kid", flat=True)
+    assert set(active) == {"k2", "k3", "k4"}
+
+
+def test_a_secret_may_end_by_itself(account: Account) -> None:
+    rotate("demo", "--expires", "30")
+
+    secret = AccountSecret.objects.get()
+    assert secret.expires is not None
+    assert (secret.expires - secret.created).days in (29, 30)
+
+
+def test_the_historical_key_is_replaced_at_once(cloud: Cloud) -> None:
+    made = rotate("demo", "--historical")
+
+    assert CloudKey(cloud.account.pk, made["api_key"], cloud.base_url).media.count() == 0
+    with pytest.raises(AuthenticationError):
+        cloud.client.media.count()
+
+
+def test_an_account_is_switched_off_and_on(cloud: Cloud) -> None:
+    run("cloudkey_account", "disable", "demo")
+    with pytest.raises(AuthenticationError):
+        cloud.client.media.count()
+
+    run("cloudkey_account", "enable", "demo")
+    assert cloud.client.media.count() == 0
+
+
+def test_the_report_names_secrets_and_uses_and_shows_neither(cloud: Cloud) -> None:
+    made = rotate("demo")
+    cloud.client.media.count()
+    client_of(cloud.account, made, cloud.base_url).media.count()
+    run("cloudkey_account", "legacy", "demo", "lenient")
+
+    text, data = (run("cloudkey_account", "show", "demo", *more) for more in ([], ["--json"]))
+
+    report = json.loads(data)
+    assert report["legacy"] == "lenient"
+    assert [secret["kid"] for secret in report["secrets"]] == ["k1"]
+    assert report["secrets"][0]["last_used"]
+    assert [use["count"] for use in report["historical uses"]] == [1]
+    assert "k1     active" in text
+    for shown in (text, data):
+        assert made["secret"] not in shown
+        assert cloud.account.api_key not in shown
+
+
+def test_keys_are_encrypted_anew(account: Account, settings: Any) -> None:
+    secret = rotate("demo")["secret"]
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another-key-that-only-tests-use"
+
+    run("cloudkey_account", "reencrypt")
+    settings.SECRET_KEY_FALLBACKS = []
+
+    assert Account.objects.get().api_key == account.api_key
+    assert AccountSecret.objects.get().secret == secret
+
+
+@pytest.mark.parametrize("action", ["show", "rotate", "disable", "enable"])
+def test_an_unknown_account_is_named(account: Account, action: str) -> None:
+    with pytest.raises(CommandError, match="no account named “nobody”"):
+        run("cloudkey_account", action, "nobody")
+
+
+def test_keys_of_before_are_encrypted_by_the_migration(transactional_db: None) -> None:
+    from django.db.migrations.executor import MigrationExecutor
+
+    connection = connections["cloud"]
+    executor = MigrationExecutor(connection)
+    executor.migrate([("cloudkey_server", "0001_initial")])
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO cloudkey_server_account (id, name, api_key, is_manager, is_test, "
+                "is_active, public_thumbnails, created) VALUES (%s, 'old', %s, %s, %s, %s, %s, %s)",
+                ["f" * 24, "a" * 40, False, False, True, False, "2026-01-01 00:00:00+00:00"],
+            )
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes("cloudkey_server"))
+
+    assert Account.objects.get(pk="f" * 24).api_key == "a" * 40
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT api_key FROM cloudkey_server_account")
+        assert "a" * 40 not in str(cursor.fetchall())
+    Account.objects.all().delete()
+
+
+# Explanations
+
+
+def explain(url: str, *options: str) -> dict[str, Any]:
+    output = StringIO()
+    with suppress(CommandError):  # its text is the report's sentence
+        call_command("cloudkey_explain", url, *options, "--json", stdout=output)
+    found: dict[str, Any] = json.loads(output.getvalue())
+    return found
+
+
+def test_an_address_that_would_be_served(viewer: Viewer) -> None:  # noqa: F811
+    url = viewer.stream_url(seclevel=SecLevel.DELEGATE | SecLevel.IP)
+
+    report = explain(url, "--ip", "203.0.113.45")
+
+    assert report["reason"] == ""
+    assert report["level"] == "delegate|ip"
+    assert report["scheme"] == "historical"
+    # Nobody came by this.
+    assert explain(url, "--ip", "203.0.113.46")["reason"] == ""
+    assert viewer.status(url, REMOTE_ADDR="203.0.113.46") == 200
+    assert explain(url, "--ip", "203.0.113.45")["reason"] == "delegated"
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "reason"),
+    [
+        ({}, ["--at", "2030-01-01"], "expired"),
+        ({"seclevel": SecLevel.IP, "ip": "203.0.113.45"}, ["--ip", "203.0.113.4"], "signature"),
+        ({"seclevel": SecLevel.COUNTRY, "countries": ["fr"]}, ["--ip", "203.0.113.4"], "country"),
+        (
+            {"seclevel": SecLevel.REFERER, "referers": ["https://a.example"]},
+            ["--referer", "https://b.example/"],
+            "referer",
+        ),
+        ({"asset_name": "mp4_h264_aac_hd"}, [], "not_found"),
+    ],
+)
+def test_the_check_that_fails_is_named(
+    viewer: Viewer,  # noqa: F811
+    options: dict[str, Any],
+    arguments: list[str],
+    reason: str,
+) -> None:
+    assert explain(viewer.stream_url(**options), *arguments)["reason"] == reason
+
+
+def test_addresses_of_others_are_no_matter_of_this_cloud(viewer: Viewer) -> None:  # noqa: F811
+    for url in ("https://other.example/embed/x", f"{BASE}/api", f"{BASE}/files/{'a' * 32}"):
+        with pytest.raises(CommandError, match="no address of a player"):
+            run("cloudkey_explain", url)
