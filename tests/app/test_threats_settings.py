@@ -159,7 +159,7 @@ def test_t238_no_state_is_in_djangos_cache() -> None:
     assert [path.name for path, text in sources.items() if "django.core.cache" in text] == []
 
 
-def test_t238_single_use_is_refused_rather_than_counted_by_a_cache(
+def test_t238_a_cache_that_forgets_everything_lets_nobody_in_twice(
     cloud: Cloud, settings: Any
 ) -> None:
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
@@ -167,4 +167,5 @@ def test_t238_single_use_is_refused_rather_than_counted_by_a_cache(
 
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda _: requests.get(url, timeout=10).status_code, range(4))
-        assert list(answers) == [403] * 4
+        # The first is let in, to a media that there is not.
+        assert sorted(answers) == [403, 403, 403, 404]
