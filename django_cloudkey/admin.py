@@ -141,7 +141,11 @@ class MediaAdminMixin:
         try:
             with source.open("rb") as file:
                 media = uploads.upload_media(
-                    file, title=str(row), account=field.account, assets=field.assets
+                    file,
+                    title=str(row),
+                    account=field.account,
+                    assets=field.assets,
+                    field=field.label,
                 )
         except RPCException as error:
             return JsonResponse({"state": "error", "label": remote_failure(error)})

@@ -148,6 +148,8 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
 
     description = _("Media on a video cloud")
     descriptor_class = MediaDescriptor
+    is_media_field = True
+    """By which :mod:`.rows` knows a column of media."""
 
     def __init__(
         self,
@@ -237,7 +239,9 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         if not isinstance(media, FieldMedia):
             return media  # an expression, which the database works out
         if media.file is not None:
-            id_ = upload_media(media.file, account=self.account, assets=self.assets)
+            id_ = upload_media(
+                media.file, account=self.account, assets=self.assets, field=self.label
+            )
             setattr(model_instance, self.attname, id_)
             return id_
         if model_instance.__dict__.pop(self._claim_mark, None) == media.id:

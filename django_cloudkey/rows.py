@@ -1,26 +1,53 @@
-"""The rows that hold media: which columns there are, and whether one holds a media."""
+"""
+The site's rows that hold media, looked up by media.
+
+It stands below :mod:`.fields`, which asks it before a media is deleted.
+"""
 
 from __future__ import annotations
 
-from django.apps import apps
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from .fields import MediaField
+from django.apps import apps
+from django.db import models, router
+
+if TYPE_CHECKING:
+    from .fields import MediaField
 
 
 def media_fields() -> list[MediaField]:
-    """Return every ``MediaField`` of the installed models, each where its column is."""
-    return [
+    """Return every ``MediaField`` of the installed models, each once, where its column is."""
+    fields: Iterable[Any] = (
         field
         for model in apps.get_models(include_auto_created=True)
         for field in model._meta.local_concrete_fields
-        if isinstance(field, MediaField)
-    ]
+    )
+    return [field for field in fields if getattr(field, "is_media_field", False)]
 
 
 def is_held(account: str, media: str) -> bool:
-    """Say whether some row of a field of *account*, an alias, holds the id *media*."""
-    return any(
-        field.model._base_manager.filter(**{field.attname: media}).exists()
-        for field in media_fields()
-        if field.account == account
-    )
+    """Say whether a row of some field of *account*, an alias, holds the id *media*."""
+    return bool(held(account, [media]))
+
+
+def held(account: str, media: Collection[str]) -> set[str]:
+    """Return those of the ids *media* that rows hold; as many as fit one statement, say 100."""
+    found: set[str] = set()
+    for field in media_fields():
+        if field.account == account:
+            for rows in tables_of(field):
+                chosen = rows.filter(**{f"{field.attname}__in": list(media)})
+                found.update(chosen.values_list(field.attname, flat=True).distinct().order_by())
+    return found
+
+
+def tables_of(field: MediaField) -> Iterator[models.QuerySet[Any]]:
+    """
+    Give all rows of the field's model, in each database that it is read from or written to.
+
+    No manager may hide some: a row that was marked as deleted still holds its media, and a replica
+    may not know yet what was just saved.
+    """
+    for alias in sorted({router.db_for_read(field.model), router.db_for_write(field.model)}):
+        yield models.QuerySet(field.model, using=alias)

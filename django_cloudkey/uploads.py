@@ -23,6 +23,7 @@ def upload_media(
     title: str | None = None,
     account: str = DEFAULT_ALIAS,
     assets: Sequence[str] = DEFAULT_ASSETS,
+    field: str = "",
     progress: Progress | None = None,
 ) -> str:
     """
@@ -33,6 +34,8 @@ def upload_media(
         title: Title of the media; the file's name without its extension by default.
         account: Alias in ``CLOUDKEYS``.
         assets: Names of the assets to make.
+        field: ``app_label.model.field`` that it is for, if any. The media's meta names it, so that
+            ``cloudkey_reconcile`` can tell it from media that were made by other means.
         progress: Called with the bytes sent so far and the size.
 
     Raises:
@@ -43,14 +46,19 @@ def upload_media(
         file.open("rb")
     client = cloudkeys[account]
     arrived = client.file.upload_file(file, progress)
-    return create_media(arrived["url"], title or title_of(file), account=account, assets=assets)
-
-
-def create_media(url: str, title: str, *, account: str, assets: Sequence[str]) -> str:
-    """Make a media of what was sent to an upload address and return its id."""
-    media = cloudkeys[account].media.create(
-        url=url, assets_names=list(assets), meta={"title": title[:255]}
+    return create_media(
+        arrived["url"], title or title_of(file), account=account, assets=assets, field=field
     )
+
+
+def create_media(
+    url: str, title: str, *, account: str, assets: Sequence[str], field: str = ""
+) -> str:
+    """Make a media of what was sent to an upload address and return its id."""
+    meta = {"title": title[:255]}
+    if field:
+        meta["field"] = field
+    media = cloudkeys[account].media.create(url=url, assets_names=list(assets), meta=meta)
     return str(media["id"])
 
 
@@ -82,7 +90,9 @@ def finish_upload(upload: Upload, url: str, *, assets: Sequence[str]) -> str:
     Make a media of what the browser sent and return its id; once, however often it is asked.
     """
     if not upload.media:
-        media = create_media(url, title_of(upload.name), account=upload.account, assets=assets)
+        media = create_media(
+            url, title_of(upload.name), account=upload.account, assets=assets, field=upload.field
+        )
         if not Upload.objects.filter(pk=upload.pk, media="").update(media=media):
             # Somebody asked at the same time and was first: his media is the one.
             cloudkeys[upload.account].media.delete(id=media)
