@@ -23,10 +23,9 @@ from .client import CloudKey
 from .conf import DEFAULT_ALIAS, NAME, aliases
 from .connection import cloudkeys
 from .forms import MediaFormField
-from .models import Upload
 from .protocol.seclevel import parse_seclevel
 from .protocol.urls import is_media_id
-from .uploads import DEFAULT_ASSETS, upload_media
+from .uploads import DEFAULT_ASSETS, claim, upload_media
 
 
 class FieldMedia:
@@ -245,7 +244,7 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
             setattr(model_instance, self.attname, id_)
             return id_
         if model_instance.__dict__.pop(self._claim_mark, None) == media.id:
-            Upload.objects.filter(media=media.id).update(claimed=True)
+            claim(media.id)
         return media.id
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from .references import MAX_AGE
+
+TICKET_AGE = timedelta(hours=24)
+"""From the ticket to its finish; for as long a cloud remembers what it did for a ticket."""
 
 
 def new_ticket() -> str:
@@ -33,6 +39,9 @@ class Upload(models.Model):
     name = models.CharField(_("file name"), max_length=255)
     size = models.BigIntegerField(_("size"))
     """Bytes."""
+    slot = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
+    """Name of the file at the upload address, where the cloud tells it: no other ticket may take
+    that file."""
     media = models.CharField(_("media"), max_length=24, blank=True, db_index=True)
     claimed = models.BooleanField(_("claimed"), default=False)
     """A saved row holds the media."""
@@ -45,3 +54,16 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the ticket is too old to be finished."""
+        return self.created < timezone.now() - TICKET_AGE
+
+    @classmethod
+    def waiting(cls, account: str) -> models.QuerySet[Upload]:
+        """Return those whose media an open form, or a ticket, may still bring into a row."""
+        age = TICKET_AGE + timedelta(seconds=MAX_AGE)
+        return cls._default_manager.filter(
+            account=account, claimed=False, created__gte=timezone.now() - age
+        )

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django.core.files import File
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from .client.multipart import Progress, Readable
 from .conf import DEFAULT_ALIAS
 from .connection import cloudkeys
 from .models import Upload
+from .protocol.exceptions import RPCException
+
+_FILE = re.compile(r"/([0-9A-Za-z_-]{1,64})(?:\.[0-9A-Za-z]+)?$", re.ASCII)
+"""The name of a file at the end of its address."""
 
 DEFAULT_ASSETS = ("mp4_h264_aac", "jpeg_thumbnail_medium", "jpeg_thumbnail_source")
+
+
+class UploadRefused(ValueError):
+    """A ticket that cannot be finished; the text is for the editor."""
 
 
 def upload_media(
@@ -52,14 +64,38 @@ def upload_media(
 
 
 def create_media(
-    url: str, title: str, *, account: str, assets: Sequence[str], field: str = ""
+    url: str,
+    title: str,
+    *,
+    account: str,
+    assets: Sequence[str],
+    field: str = "",
+    upload: Upload | None = None,
 ) -> str:
-    """Make a media of what was sent to an upload address and return its id."""
+    """
+    Make a media of what was sent to an upload address and return its id.
+
+    Args:
+        field: ``app_label.model.field`` that it is for, if any.
+        upload: Whose ticket it was sent with; however often this is asked for it, a cloud that
+            heeds idempotency keys makes one media.
+    """
+    client = cloudkeys[account]
     meta = {"title": title[:255]}
     if field:
         meta["field"] = field
-    media = cloudkeys[account].media.create(url=url, assets_names=list(assets), meta=meta)
+    if upload is not None:
+        meta["upload"] = str(upload.pk)
+        client = client.once(_key_of(upload, url))
+    media = client.media.create(url=url, assets_names=list(assets), meta=meta)
     return str(media["id"])
+
+
+def _key_of(upload: Upload, url: str) -> str:
+    """Return what names the making of this media to the cloud: no part of the ticket."""
+    return salted_hmac(
+        "django_cloudkey.uploads", f"{upload.ticket} {url}", algorithm="sha256"
+    ).hexdigest()
 
 
 def title_of(file: object) -> str:
@@ -80,7 +116,12 @@ def open_upload(
     """
     url = cloudkeys[account].file.upload()["url"]
     upload = Upload.objects.create(
-        owner_id=owner.pk, field=field, account=account, name=name[:255], size=size
+        owner_id=owner.pk,
+        field=field,
+        account=account,
+        name=name[:255],
+        size=size,
+        slot=parse_qs(urlsplit(url).query).get("uuid", [""])[0][:64],
     )
     return upload, url
 
@@ -88,13 +129,49 @@ def open_upload(
 def finish_upload(upload: Upload, url: str, *, assets: Sequence[str]) -> str:
     """
     Make a media of what the browser sent and return its id; once, however often it is asked.
+
+    A process that dies before the id is stored leaves a media that the next call finds again, by
+    its idempotency key, or else ``cloudkey_reconcile``, by its meta.
+
+    Raises:
+        UploadRefused: the ticket expired, or *url* is the file of another one.
+        RPCException: the cloud refused, or could not be reached.
     """
-    if not upload.media:
+    if upload.is_expired:
+        raise UploadRefused(_("This upload took too long. Please upload the file again."))
+    if upload.media:
+        return upload.media
+    name = _FILE.search(url)
+    if name and Upload.objects.filter(slot=name[1]).exclude(pk=upload.pk).exists():
+        raise UploadRefused(_("This file belongs to another upload. Please upload it again."))
+    try:
         media = create_media(
-            url, title_of(upload.name), account=upload.account, assets=assets, field=upload.field
+            url,
+            title_of(upload.name),
+            account=upload.account,
+            assets=assets,
+            field=upload.field,
+            upload=upload,
         )
-        if not Upload.objects.filter(pk=upload.pk, media="").update(media=media):
-            # Somebody asked at the same time and was first: his media is the one.
+    except RPCException:
+        # Of two clicks the second may be told that the first is at work, and by now has ended.
+        media = _media_of(upload)
+        if not media:
+            raise
+        return media
+    if not Upload.objects.filter(pk=upload.pk, media="").update(media=media):
+        first = _media_of(upload)
+        if first != media:
+            # A cloud without idempotency keys made two; the one of who was quicker counts.
             cloudkeys[upload.account].media.delete(id=media)
-        upload.refresh_from_db(fields=["media"])
-    return upload.media
+        return first
+    return media
+
+
+def _media_of(upload: Upload) -> str:
+    return Upload.objects.values_list("media", flat=True).get(pk=upload.pk)
+
+
+def claim(media: str) -> None:
+    """Note, in the transaction of the row that is saved, that a row holds what was uploaded."""
+    Upload.objects.filter(media=media).update(claimed=True)

@@ -22,7 +22,7 @@ from .media_state import media_state
 from .models import Upload
 from .protocol.exceptions import NotFound, RPCException
 from .references import BadReference, Reference, read
-from .uploads import finish_upload, open_upload
+from .uploads import UploadRefused, finish_upload, open_upload
 
 MAX_REFERENCES = 20  # that one request for states may name; each is a call to the cloud
 
@@ -55,14 +55,16 @@ def ticket(request: HttpRequest) -> JsonResponse:
 @never_cache
 def finish(request: HttpRequest) -> JsonResponse:
     """Answer ``{"reference"}`` for a file that the browser sent: what the form hands back."""
-    upload = Upload.objects.filter(
-        ticket=request.POST.get("ticket", ""), owner=request.user.pk
-    ).first()
+    # No text of PostgreSQL holds a NUL, and no ticket does.
+    ticket = request.POST.get("ticket", "").replace("\0", "")
+    upload = Upload.objects.filter(ticket=ticket, owner=request.user.pk).first()
     if upload is None:
         raise PermissionDenied
     field = _field(request, upload.field)
     try:
         media = finish_upload(upload, request.POST.get("url", ""), assets=field.assets)
+    except UploadRefused as error:
+        return _failure(str(error), 400)
     except RPCException as error:
         return _failure(remote_failure(error), 502)
     reference = Reference(media=media, field=field.label, user=str(request.user.pk))

@@ -111,6 +111,7 @@ class CloudKey:
         self.cdn_url = (cdn_url or base_url).rstrip("/")
         self.static_url = (static_url or self.cdn_url.replace("cdn.", "static.")).rstrip("/")
         self._server = Server()
+        self._once: str | None = None
         self._transport = transport or HTTPTransport(
             self.base_url, timeout=timeout, proxy=proxy, retries=retries
         )
@@ -143,6 +144,23 @@ class CloudKey:
         return other
 
     act_as_user.alters_data = True  # type: ignore[attr-defined]
+
+    def once(self, key: str) -> Self:
+        """
+        Return a client whose next call is carried out once, however often it is made with *key*.
+
+        For a call whose answer may be lost with the process that made it: make it again within a
+        day, with the same arguments, and the cloud answers what it answered first. A cloud that
+        does not heed idempotency keys carries out each.
+
+        Args:
+            key: 1 to 255 visible ASCII characters; one for each thing that is to be done.
+        """
+        other = self.__copy__()
+        other._once = key
+        return other
+
+    once.alters_data = True  # type: ignore[attr-defined]
 
     def __copy__(self) -> Self:
         other = object.__new__(type(self))
@@ -214,10 +232,14 @@ class CloudKey:
         return lambda: sign_request(keys, self._caller, body, ts=int(time.time()), **place)
 
     def _idempotency_key(self, name: str) -> str | None:
-        """Return a new key for a call that may write, if the server is known to heed it."""
-        if name in READS or "idempotency" not in self._server.features:
+        """Return a key for a call that may write, if the server is known to heed it."""
+        if name in READS:
             return None
-        return os.urandom(16).hex()
+        if self._once and "idempotency" not in self._server.features:
+            self.user.whoami()  # any answer tells what the server heeds
+        if "idempotency" not in self._server.features:
+            return None
+        return self._once or os.urandom(16).hex()
 
     def send(self, url: str, body: MultipartBody) -> dict[str, Any]:
         """Send *body* to an upload address; ``file.upload_file`` is how to get there."""

@@ -166,6 +166,29 @@ def test_idempotency_key_makes_a_write_repeatable(server: HostileServer) -> None
     assert [request.header("Idempotency-Key") for request in server.requests] == ["k1", "k1"]
 
 
+def test_key_of_a_callers_own_is_sent_once_the_cloud_is_known_to_heed_it(
+    server: HostileServer, client: CloudKey
+) -> None:
+    heeds = "CloudKey-Features: idempotency\r\n"
+    created = b'{"result": {"id": "4d0c0ffee0000000000000aa"}}'
+    server.does(answer(b'{"result": null}', headers=heeds), hang_up, answer(created))
+
+    client.once("k1").media.create()
+
+    assert [request.header("Idempotency-Key") for request in server.requests] == ["", "k1", "k1"]
+
+
+def test_key_is_no_leave_to_repeat_where_the_cloud_does_not_heed_it(
+    server: HostileServer, client: CloudKey
+) -> None:
+    server.does(OK, hang_up, OK)
+
+    with pytest.raises(TransportException):
+        client.once("k1").media.create()
+
+    assert [request.header("Idempotency-Key") for request in server.requests] == ["", ""]
+
+
 # Arguments of the client
 
 
