@@ -56,14 +56,12 @@ class Upload(models.Model):
         return self.name
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a ticket, or a form that is open, may still bring its media into a row."""
+        age = TICKET_AGE + timedelta(seconds=MAX_AGE)
+        return not self.claimed and self.created > timezone.now() - age
+
+    @property
     def is_expired(self) -> bool:
         """Whether the ticket is too old to be finished."""
         return self.created < timezone.now() - TICKET_AGE
-
-    @classmethod
-    def waiting(cls, account: str) -> models.QuerySet[Upload]:
-        """Return those whose media an open form, or a ticket, may still bring into a row."""
-        age = TICKET_AGE + timedelta(seconds=MAX_AGE)
-        return cls._default_manager.filter(
-            account=account, claimed=False, created__gte=timezone.now() - age
-        )

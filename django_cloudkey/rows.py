@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.db import models, router
 
+from .conf import aliases
+
 if TYPE_CHECKING:
     from .fields import MediaField
 
@@ -34,12 +36,26 @@ def is_held(account: str, media: str) -> bool:
 def held(account: str, media: Collection[str]) -> set[str]:
     """Return those of the ids *media* that rows hold; as many as fit one statement, say 100."""
     found: set[str] = set()
-    for field in media_fields():
-        if field.account == account:
-            for rows in tables_of(field):
-                chosen = rows.filter(**{f"{field.attname}__in": list(media)})
-                found.update(chosen.values_list(field.attname, flat=True).distinct().order_by())
+    for field in fields_of(account):
+        for rows in tables_of(field):
+            chosen = rows.filter(**{f"{field.attname}__in": list(media)})
+            found.update(chosen.values_list(field.attname, flat=True).distinct())
     return found
+
+
+def fields_of(account: str) -> list[MediaField]:
+    """Return the fields whose media are in the account that the alias *account* stands for."""
+    same = aliases_of(account)
+    return [field for field in media_fields() if field.account in same]
+
+
+def aliases_of(account: str) -> set[str]:
+    """Return every alias that stands for the account of *account*, itself included."""
+    users = {
+        alias: given.get("USER_ID") for alias, given in aliases().items() if isinstance(given, dict)
+    }
+    user = users.get(account)
+    return {account, *(alias for alias in users if user and users[alias] == user)}
 
 
 def tables_of(field: MediaField) -> Iterator[models.QuerySet[Any]]:

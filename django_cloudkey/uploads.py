@@ -164,12 +164,15 @@ def finish_upload(upload: Upload, url: str, *, assets: Sequence[str]) -> str:
         if first != media:
             # A cloud without idempotency keys made two; the one of who was quicker counts.
             cloudkeys[upload.account].media.delete(id=media)
+        if not first:
+            raise UploadRefused(_("This upload took too long. Please upload the file again."))
         return first
     return media
 
 
 def _media_of(upload: Upload) -> str:
-    return Upload.objects.values_list("media", flat=True).get(pk=upload.pk)
+    """Return what is stored by now; nothing when the row was removed meanwhile."""
+    return Upload.objects.filter(pk=upload.pk).values_list("media", flat=True).first() or ""
 
 
 def claim(media: str) -> None:
