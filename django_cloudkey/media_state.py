@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop
 
 from .connection import cloudkeys
 from .protocol.assets import SOURCE, AssetStatus, is_thumbnail
+from .uploads import refuse_larger
 
 if TYPE_CHECKING:
     from .fields import MediaField
@@ -39,7 +40,12 @@ def media_state(field: MediaField, media: str) -> dict[str, Any]:
     client = cloudkeys[field.account]
     names = (SOURCE, *field.assets)
     fields = [f"assets.{name}.{key}" for name in names for key in ("status", "progress", "error")]
+    fields.append(f"assets.{SOURCE}.file_size")
     assets = client.media.info(id=media, fields=fields).get("assets", {})
+    size = assets.get(SOURCE, {}).get("file_size") or 0
+    if refuse_larger(media, size, account=field.account):
+        reason = _("The file is larger than was announced.")
+        return {"state": "error", "label": _("failed"), "reason": reason}
     failed = next((each for each in assets.values() if each["status"] == AssetStatus.ERROR), None)
     if failed is not None:
         return {"state": "error", "label": _("failed"), "reason": _reason(failed.get("error"))}

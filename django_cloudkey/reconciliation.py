@@ -17,7 +17,6 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any, NamedTuple, Self, TypeVar
 
-from django.db import router, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -25,7 +24,8 @@ from .connection import cloudkeys
 from .models import Upload
 from .protocol.exceptions import NotFound
 from .protocol.urls import is_media_id
-from .rows import aliases_of, fields_of, held, is_held, tables_of
+from .rows import aliases_of, fields_of, held, tables_of
+from .uploads import let_go
 
 BATCH = 100
 FIELDS = (
@@ -238,16 +238,13 @@ class Reconciliation:
 
     def _delete(self, finding: Finding) -> bool:
         """Delete a media, unless a row holds it by now or is about to."""
-        database = router.db_for_write(Upload)
-        with transaction.atomic(using=database):
-            uploads = self._uploads().using(database).select_for_update()
-            crashed = Q(pk=finding.upload, field=finding.field, media="")
-            own = uploads.filter(Q(media=finding.media) | crashed)
-            # The claim of a transaction that is open is waited for here.
-            may_come = finding.kind == ORPHAN and any(upload.is_waiting for upload in own)
-            if may_come or is_held(self._account, finding.media):
-                return False
-            self._uploads().using(database).filter(pk__in=[upload.pk for upload in own]).delete()
+        crashed = Q(pk=finding.upload, field=finding.field, media="")
+        records = Q(account__in=self._aliases) & (Q(media=finding.media) | crashed)
+        is_refused = finding.kind == TOO_LARGE
+        if not let_go(
+            finding.media, account=self._account, records=records, even_waiting=is_refused
+        ):
+            return False
         try:
             self._media.delete(id=finding.media)
         except NotFound:

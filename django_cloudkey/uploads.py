@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.core.files import File
+from django.db import router, transaction
+from django.db.models import Q
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
@@ -18,6 +20,7 @@ from .conf import DEFAULT_ALIAS
 from .connection import cloudkeys
 from .models import Upload
 from .protocol.exceptions import RPCException
+from .rows import aliases_of, is_held
 
 _FILE = re.compile(r"/([0-9A-Za-z_-]{1,64})(?:\.[0-9A-Za-z]+)?$", re.ASCII)
 """The name of a file at the end of its address."""
@@ -178,3 +181,37 @@ def _media_of(upload: Upload) -> str:
 def claim(media: str) -> None:
     """Note, in the transaction of the row that is saved, that a row holds what was uploaded."""
     Upload.objects.filter(media=media).update(claimed=True)
+
+
+def let_go(media: str, *, account: str, records: Q, even_waiting: bool = False) -> bool:
+    """
+    Remove the *records* of a media, unless a row holds it or is about to; say whether it may go.
+
+    The claim of a form that is being saved holds a lock on its record, and is waited for.
+
+    Args:
+        records: Which uploads are those of the media.
+        even_waiting: Though a form that is open may hand it over.
+    """
+    database = router.db_for_write(Upload)
+    with transaction.atomic(using=database):
+        own = list(Upload.objects.using(database).select_for_update().filter(records))
+        if is_held(account, media) or (not even_waiting and any(each.is_waiting for each in own)):
+            return False
+        Upload.objects.using(database).filter(pk__in=[each.pk for each in own]).delete()
+    return True
+
+
+def refuse_larger(media: str, size: int, *, account: str) -> bool:
+    """
+    Say whether a media has more than the announced bytes; if no row holds it, delete it.
+
+    Args:
+        size: Bytes of its source.
+    """
+    records = Q(media=media, account__in=aliases_of(account))
+    if not Upload.objects.filter(records, size__lt=size).exists():
+        return False
+    if let_go(media, account=account, records=records, even_waiting=True):
+        cloudkeys[account].media.delete(id=media)
+    return True

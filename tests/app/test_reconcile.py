@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -251,6 +252,35 @@ def test_row_that_takes_a_media_meanwhile_keeps_it(
 
         assert not both.mend()["orphan"]
     assert ids(cloud) == {media}
+
+
+def test_form_that_is_being_saved_is_waited_for(cloud: Cloud, editor: User) -> None:
+    upload = finished(editor)
+    is_old(upload)
+    claimed, mending = threading.Event(), threading.Event()
+
+    def save() -> None:
+        try:
+            with transaction.atomic():
+                lesson = Lesson(title="a")
+                Lesson._meta.get_field("video").save_form_data(lesson, upload.media)
+                lesson.save()
+                claimed.set()
+                mending.wait(20)
+                time.sleep(0.5)  # for which the other waits
+        finally:
+            connections.close_all()
+
+    with Reconciliation("default", older_than=timedelta()) as both, ThreadPoolExecutor(1) as pool:
+        both.compare()
+        assert both.counts == {"orphan": 1}
+        saved = pool.submit(save)
+        assert claimed.wait(20)
+        mending.set()
+
+        assert not both.mend()["orphan"]
+        saved.result()
+    assert ids(cloud) == {upload.media}
 
 
 def test_row_that_is_saved_after_the_cloud_was_read_is_not_missing(
