@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..protocol.assets import DEFAULT
+from ..protocol.assets import DEFAULT, is_thumbnail
 from ..protocol.drm import gen_drm_token
 from ..protocol.exceptions import InvalidParameter
 from ..protocol.signing import sign_url
-from ..protocol.urls import Page, Thumbnail, check_id, quote, stream_address
+from ..protocol.urls import asset_path, check_id, page_path, quote
 from .remote import RemoteObject
 
 
@@ -48,11 +48,11 @@ class MediaURLs(RemoteObject):
             InvalidParameter: *id* is no media id.
             ValueError: the level asks for a value that is missing or malformed.
         """
-        return self._page_url(
-            "embed", id, skin, drm_token, secure,
-            seclevel=seclevel, asnum=asnum, ip=ip, useragent=useragent,
-            countries=countries, referers=referers, expires=expires, stable=stable,
+        url = sign_url(
+            self._page("embed", id, secure), self._client.api_key,
+            seclevel, asnum, ip, useragent, countries, referers, expires, stable=stable,
         )  # fmt: skip
+        return self._dressed(url, id, skin, drm_token) if skin or drm_token else url
 
     def get_swf_url(
         self,
@@ -70,11 +70,11 @@ class MediaURLs(RemoteObject):
         secure: bool = False,
     ) -> str:
         """Return the signed address of the historical Flash player; as :meth:`get_embed_url`."""
-        return self._page_url(
-            "player/swf", id, skin, drm_token, secure,
-            seclevel=seclevel, asnum=asnum, ip=ip, useragent=useragent,
-            countries=countries, referers=referers, expires=expires,
+        url = sign_url(
+            self._page("player/swf", id, secure), self._client.api_key,
+            seclevel, asnum, ip, useragent, countries, referers, expires,
         )  # fmt: skip
+        return self._dressed(url, id, skin, drm_token) if skin or drm_token else url
 
     def get_qtref_url(
         self,
@@ -89,10 +89,9 @@ class MediaURLs(RemoteObject):
         expires: float | None = None,
     ) -> str:
         """Return the signed address of a QuickTime reference; as :meth:`get_embed_url`."""
-        return self._page_url(
-            "stream", id, None, None, False,
-            seclevel=seclevel, asnum=asnum, ip=ip, useragent=useragent,
-            countries=countries, referers=referers, expires=expires,
+        return sign_url(
+            self._page("stream", id, False), self._client.api_key,
+            seclevel, asnum, ip, useragent, countries, referers, expires,
         )  # fmt: skip
 
     def get_stream_url(
@@ -133,22 +132,19 @@ class MediaURLs(RemoteObject):
             InvalidParameter: the id, the asset's name, the protocol or the version is not valid.
             ValueError: the level asks for a value that is missing or malformed.
         """
-        address = stream_address(
-            self._client.user_id,
-            check_id(id),
-            asset_name or preset or DEFAULT,
-            protocol="http" if download or filename else protocol,
-            version=version,
-        )
-        if isinstance(address, Thumbnail):
+        name = asset_name or preset or DEFAULT
+        if download or filename:
+            protocol = "http"
+        path = asset_path(self._client.user_id, id, name, protocol=protocol, version=version)
+        if is_thumbnail(name):
             base = self._client.static_url
             if cdn_url is not None:
                 base = cdn_url.rstrip("/").replace("cdn.", "static.")
-            return f"{base}/{address.path}"
+            return f"{base}/{path}"
         base = (cdn_url or self._client.cdn_url).rstrip("/")
         query = f"?filename={quote(filename)}" if filename else ""
         return sign_url(
-            f"{base}/{address.path}{query}", self._client.api_key,
+            f"{base}/{path}{query}", self._client.api_key,
             seclevel, asnum, ip, useragent, countries, referers, expires, stable=stable,
         )  # fmt: skip
 
@@ -168,27 +164,24 @@ class MediaURLs(RemoteObject):
         stable: bool = False,
     ) -> str:
         """Return the signed address of a thumbnail; as :meth:`get_stream_url`."""
-        address = stream_address(self._client.user_id, check_id(id), asset_name, version=version)
-        if not isinstance(address, Thumbnail):
+        path = asset_path(self._client.user_id, id, asset_name, version=version)
+        if not is_thumbnail(asset_name):
             raise InvalidParameter(f"{asset_name!r} is not a thumbnail.")
         return sign_url(
-            f"{self._client.static_url}/{address.path}", self._client.api_key,
+            f"{self._client.static_url}/{path}", self._client.api_key,
             seclevel, asnum, ip, useragent, countries, referers, expires, stable=stable,
         )  # fmt: skip
 
-    def _page_url(
-        self,
-        kind: str,
-        id: str,
-        skin: str | None,
-        drm_token: Mapping[str, Any] | None,
-        secure: bool,
-        **restrictions: Any,
+    def _page(self, kind: str, id: str, secure: bool) -> str:
+        base = self._client.base_url
+        if secure:
+            base = base.replace("http:", "https:", 1)
+        return f"{base}/{page_path(kind, self._client.user_id, check_id(id))}"
+
+    def _dressed(
+        self, url: str, id: str, skin: str | None, drm_token: Mapping[str, Any] | None
     ) -> str:
         client = self._client
-        base = client.base_url.replace("http:", "https:", 1) if secure else client.base_url
-        address = Page(user=client.user_id, media=check_id(id), kind=kind)
-        url = sign_url(f"{base}/{address.path}", client.api_key, **restrictions)
         if skin:
             url += f"&skin={quote(skin)}"
         if drm_token:

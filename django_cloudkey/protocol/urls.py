@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote_plus
 
 from .assets import PROTOCOLS, extension_of, is_adaptive, is_thumbnail
@@ -59,9 +60,14 @@ def check_id(value: object) -> str:
     Raises:
         InvalidParameter: it is not 24 lower-case hexadecimal characters.
     """
-    if not is_media_id(value):
+    if not isinstance(value, str) or _MEDIA_ID.fullmatch(value) is None:
         raise InvalidParameter("id is not valid: 24 lower-case hexadecimal characters are.")
     return str(value)
+
+
+def page_path(kind: str, user: str, media: str) -> str:
+    """Return the path of a :class:`Page`, for who signs many of them."""
+    return f"{kind}/{user}/{media}{'.mov' if kind == 'stream' else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +80,7 @@ class Page:
 
     @property
     def path(self) -> str:
-        suffix = ".mov" if self.kind == "stream" else ""
-        return f"{self.kind}/{self.user}/{self.media}{suffix}"
+        return page_path(self.kind, self.user, self.media)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +191,30 @@ def stream_address(
         version=version or None,
         protocol=protocol or "",
     )
+
+
+def asset_path(
+    user: str,
+    media: str,
+    asset_name: str,
+    *,
+    protocol: str | None = None,
+    version: int | None = None,
+) -> str:
+    """Return the path of :func:`stream_address`, for who signs many of them."""
+    if version or not isinstance(asset_name, str) or (protocol and protocol not in PROTOCOLS):
+        return stream_address(user, media, asset_name, protocol=protocol, version=version).path
+    before, after = _around_media(user, asset_name, protocol)
+    return f"{before}{check_id(media)}{after}"
+
+
+# A site has few accounts and few assets; what is in the cache was checked.
+@lru_cache(maxsize=256)
+def _around_media(user: str, asset_name: str, protocol: str | None) -> tuple[str, str]:
+    any_media = "0" * 24
+    path = stream_address(user, any_media, asset_name, protocol=protocol).path
+    folder, _, name = path.rpartition("/")
+    return folder.removesuffix(any_media), f"/{name}"
 
 
 def quote(text: str) -> str:
