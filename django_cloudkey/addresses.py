@@ -7,14 +7,19 @@ Everything is computed here; nothing asks the network or the database.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 
+from .client import CloudKey
 from .conf import DEFAULT_ALIAS, AccountSettings
 from .connection import cloudkeys
 from .protocol.seclevel import SecLevel, parse_seclevel
-from .viewers import restrictions_for
+from .protocol.signing import sign_url
+from .protocol.urls import check_id, page_path
+from .viewers import binds_to_request, restrictions_for
 
 if TYPE_CHECKING:
     from .fields import FieldMedia
@@ -30,7 +35,6 @@ def sign_for(
     *,
     account: str | None = None,
     seclevel: int | str | None = None,
-    expires: float | None = None,
     **options: Any,
 ) -> str:
     """
@@ -41,8 +45,8 @@ def sign_for(
         method: ``get_embed_url``, ``get_stream_url`` or ``get_thumbnail_url``.
         account: Alias; the field's by default, ``"default"`` for an id.
         seclevel: By name or number; the field's by default, else the account's.
-        expires: Last second of validity, Unix time; as the account says by default.
-        options: Further arguments of the method; values of the viewer among them are taken as they
+        options: *expires* (the last second of validity, Unix time; by default as the account says)
+            and further arguments of the method; values of the viewer among them are taken as they
             are, see :func:`~django_cloudkey.viewers.restrictions_for`.
 
     Raises:
@@ -50,31 +54,82 @@ def sign_for(
         InvalidParameter: *media* is no media id, or an option is wrong.
         ValueError: the level is unknown, or needs what the request does not have.
     """
-    alias = alias_of(media, account)
-    chosen = cloudkeys.settings(alias)
-    level = level_of(media, account, seclevel)
-    options |= restrictions_for(request, level, options, account=chosen)
-    options["expires"] = expires or end_of(chosen)
-    options["stable"] = chosen.url_bucket and not level & _FOR_THE_FIRST
-    return str(getattr(cloudkeys[alias].media, method)(str(media), **options))
+    level = None if seclevel is None else parse_seclevel(seclevel).value
+    signer = signer_of(media, account, level)
+    options |= signer.restrictions(request, options)
+    return str(getattr(signer.media, method)(str(media), **options))
 
 
-def alias_of(media: FieldMedia | str, account: str | None = None) -> str:
-    """Return the alias that signs for *media*."""
-    if account is not None:
-        return account
-    return DEFAULT_ALIAS if isinstance(media, str) else media.field.account
+class Signer:
+    """
+    What the addresses of one account at one level have in common.
+
+    Attributes:
+        media: The account's remote object, whose methods sign.
+        level: A sum of :class:`~django_cloudkey.client.SecLevel` bits.
+        binds_to_request: Whether the addresses are for the viewer, or the page, of one request.
+    """
+
+    def __init__(self, account: AccountSettings, client: CloudKey, level: int) -> None:
+        self.client = client
+        self.media = client.media
+        self.level = level
+        self.binds_to_request = binds_to_request(level)
+        self._account = account
+        self._players = f"{client.base_url}/{page_path('embed', client.user_id, '')}"
+        self._is_stable = account.url_bucket > 0 and not level & _FOR_THE_FIRST
+        # Of what follows these in an address, "&" alone means something to HTML.
+        hosts = client.base_url + client.cdn_url + client.static_url
+        self._is_plain = escape(hosts) == hosts
+
+    def restrictions(self, request: HttpRequest | None, given: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Return the arguments for the methods of ``media`` that all addresses for a viewer share.
+
+        Args:
+            given: Those that are known: *expires*, and as for
+                :func:`~django_cloudkey.viewers.restrictions_for`.
+        """
+        found = restrictions_for(request, self.level, given, account=self._account)
+        found["expires"] = given.get("expires") or end_of(self._account)
+        found["stable"] = self._is_stable
+        return found
+
+    def embed_url(self, id: str, restrictions: Mapping[str, Any]) -> str:
+        """Return what ``media.get_embed_url(id, **restrictions)`` does, for pages of many."""
+        return sign_url(self._players + check_id(id), self.client.api_key, **restrictions)
+
+    def escape(self, url: str) -> str:
+        """Return an address of this account as it is written into HTML."""
+        return url.replace("&", "&amp;") if self._is_plain else escape(url)
 
 
-def level_of(
-    media: FieldMedia | str, account: str | None = None, seclevel: int | str | None = None
-) -> int:
-    """Return the level of an address: *seclevel*, else the field's, else the account's."""
-    if seclevel is None and not isinstance(media, str):
-        seclevel = media.field.seclevel
-    if seclevel is None:
-        return cloudkeys.settings(alias_of(media, account)).seclevel.value
-    return parse_seclevel(seclevel).value
+_signers: dict[tuple[str, int | None], Signer] = {}
+
+
+def signer_of(
+    media: FieldMedia | str, account: str | None = None, level: int | None = None
+) -> Signer:
+    """
+    Return who signs for *media*: under an alias and at a level, by default the field's own.
+
+    Raises:
+        ImproperlyConfigured: the account cannot be used.
+    """
+    if not isinstance(media, str):
+        field = media.field
+        account = field.account if account is None else account
+        if level is None and field.seclevel is not None:
+            level = int(field.seclevel)
+    elif account is None:
+        account = DEFAULT_ALIAS
+    settings, client = cloudkeys.made(account)
+    signer = _signers.get((account, level))
+    # The client is another one after the setting has changed.
+    if signer is None or signer.client is not client:
+        chosen = settings.seclevel.value if level is None else level
+        signer = _signers[account, level] = Signer(settings, client, chosen)
+    return signer
 
 
 def end_of(account: AccountSettings, now: float | None = None) -> int:

@@ -27,22 +27,17 @@ class CloudKeys:
 
     def __getitem__(self, alias: str) -> CloudKey:
         """Return the client of *alias*; raises ImproperlyConfigured when it cannot be made."""
-        return self._make(alias)[1]
+        return self.made(alias)[1]
 
     def __iter__(self) -> Iterator[str]:
         return iter(aliases())
 
     def settings(self, alias: str) -> AccountSettings:
         """Return the settings that the client of *alias* was made from."""
-        return self._make(alias)[0]
+        return self.made(alias)[0]
 
-    def forget(self) -> None:
-        """Make new clients from now on."""
-        with self._lock:
-            self._made.clear()
-            self._changes += 1
-
-    def _make(self, alias: str) -> tuple[AccountSettings, CloudKey]:
+    def made(self, alias: str) -> tuple[AccountSettings, CloudKey]:
+        """Return the settings of *alias*, and the client that was made from them."""
         made = self._made.get(alias)
         while made is None:
             # Without the lock: it imports a module of the site's, which may use an account.
@@ -51,6 +46,12 @@ class CloudKeys:
                 if changes == self._changes:  # else the settings are of before
                     made = self._made.setdefault(alias, new)
         return made
+
+    def forget(self) -> None:
+        """Make new clients from now on."""
+        with self._lock:
+            self._made.clear()
+            self._changes += 1
 
 
 def _new(account: AccountSettings) -> tuple[AccountSettings, CloudKey]:

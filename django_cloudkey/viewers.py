@@ -19,6 +19,7 @@ OF_VIEWER = (
     (SecLevel.USERAGENT.value, "useragent"),
 )
 OF_PAGE = (SecLevel.REFERER | SecLevel.REFERER_STRICT).value
+_OF_REQUEST = OF_PAGE | (SecLevel.ASNUM | SecLevel.IP | SecLevel.USERAGENT).value
 
 
 def viewer_of(request: HttpRequest, trusted_proxies: Sequence[Network]) -> Viewer:
@@ -37,6 +38,11 @@ def viewer_of(request: HttpRequest, trusted_proxies: Sequence[Network]) -> Viewe
         ),
         useragent=request.META.get("HTTP_USER_AGENT", ""),
     )
+
+
+def binds_to_request(level: int) -> bool:
+    """Say whether an address of *level* depends on the request of its page."""
+    return not level & DELEGATE and bool(level & _OF_REQUEST)
 
 
 def restrictions_for(

@@ -12,36 +12,98 @@ Signed addresses of media, made for the viewer of the page. No tag asks the netw
 
 The last arguments of every tag are those of :func:`~django_cloudkey.addresses.sign_for`: *account*,
 *seclevel*, *expires*, *countries* and *referers*.
+
+A page may have a thousand of these tags. What a template says is read when it is compiled; what all
+tags of a page have in common, such as who looks at it, is found once for a rendering.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from inspect import Parameter, signature
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.html import escape
+from django.template.base import FilterExpression, Parser, Token, Variable, token_kwargs
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ..addresses import level_of, sign_for
+from ..addresses import Signer, signer_of
 from ..fields import FieldMedia
 from ..protocol.exceptions import InvalidParameter
+from ..protocol.seclevel import parse_seclevel
 from ..viewers import OF_PAGE
 
 register = template.Library()
 logger = logging.getLogger(__name__)
 
-Video = FieldMedia | str | None
+# What arguments are read by: a value of a template in, what the tag works with out.
+# A ValueError says what is wrong, without the argument's name.
 
-RESTRICTIONS = ("account", "seclevel", "expires", "countries", "referers")
-"""Arguments of every tag."""
-_NAMED = Parameter.KEYWORD_ONLY
+
+def _text(value: Any) -> str:
+    return str(value or "")
+
+
+def _title(value: Any) -> str:
+    return escape(str(value or ""))
+
+
+def _seconds(value: Any) -> int:
+    seconds = _whole(value or 0)
+    if seconds < 0:
+        raise ValueError(f"it is a second of the video, got {value!r}")
+    return seconds
+
+
+def _whole(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"it is a number of seconds, got {value!r}") from None
+
+
+def _alias(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _moment(value: Any) -> int | None:
+    return None if value is None else _whole(value)
+
+
+def _level(value: Any) -> int | None:
+    if value is None:
+        return None
+    # A variable that does not exist is an empty text, and must not open what it was to close.
+    if value == "" or not isinstance(value, int | str):
+        raise ValueError(f"it is the name or the number of a level, got {value!r}")
+    return parse_seclevel(value).value
+
+
+def _list(separator: str | None) -> Callable[[Any], list[str]]:
+    def read(value: Any) -> list[str]:
+        if isinstance(value, str):
+            return [each.strip() for each in value.split(separator)]
+        if value is None or isinstance(value, Iterable):
+            return [str(each) for each in value or ()]
+        raise ValueError(f"it is a list or a text, got {value!r}")
+
+    return read
+
+
+def _one_of(known: Mapping[str, str]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise ValueError(f"it is one of {', '.join(known)}; got {value!r}")
+        return known[value]
+
+    return read
+
 
 RATIOS = {
     "16:9": "",
@@ -51,46 +113,138 @@ RATIOS = {
     "21:9": " cloudkey-embed--21x9",
 }
 """Ratio of a frame's sides → class; the site's policy may forbid styles of its own."""
-LOADINGS = ("lazy", "eager")
+LOADINGS = {"lazy": "lazy", "eager": "eager"}
+
+Reader = Callable[[Any], Any]
+Arguments = Mapping[str, tuple[Any, Reader]]
+"""Name → the value that it has by default, and what reads a value."""
+
+RESTRICTIONS: Arguments = {
+    "account": (None, _alias),
+    "seclevel": (None, _level),
+    "expires": (None, _moment),
+    "countries": (None, _list(",")),
+    "referers": (None, _list(None)),
+}
+"""Arguments of every tag."""
+PLAYER: Arguments = {"autoplay": (False, bool), "start": (0, _seconds), "chromeless": (False, bool)}
+
+_REFUSALS = (ImproperlyConfigured, InvalidParameter, ValueError)
 
 
-def _tag(function: Callable[..., str]) -> Callable[..., str]:
-    """Register a tag: nothing for an empty media, mistakes loud while developing, else logged."""
-    own = [name for name, each in signature(function).parameters.items() if each.kind == _NAMED]
-    known = (*own, *RESTRICTIONS)
+class MediaTag(template.Node):
+    """
+    A tag about one media: nothing for an empty one, mistakes loud while developing, else logged.
 
-    # Not functools.wraps(): Django would look through it, and miss the context.
-    def render(context: template.Context, media: Video, **options: Any) -> str:
-        if not str(media or ""):
+    It is parsed once and rendered by many threads at a time, so it does not change.
+    """
+
+    arguments: ClassVar[Arguments]
+    """Those that the tag has beside the media and the restrictions."""
+    is_html: ClassVar[bool] = False
+    """Whether it gives HTML, rather than an address."""
+
+    def __init__(self, parser: Parser, token: Token) -> None:
+        self.tag, *bits = token.split_contents()
+        self.target = ""
+        if bits[-2:-1] == ["as"]:
+            *bits, _, self.target = bits
+        if not bits:
+            raise template.TemplateSyntaxError(f"{self.tag} needs a media.")
+        self.media = parser.compile_filter(bits[0])
+        known = {**self.arguments, **RESTRICTIONS}
+        self.options = {name: read(default) for name, (default, read) in known.items()}
+        self.variables: list[tuple[str, Reader, FilterExpression]] = []
+        given: set[str] = set()
+        for bit in bits[1:]:
+            name, expression = _argument(parser, bit)
+            if name not in known or name in given:
+                wrong = "is there twice" if name in given else "is no argument of this tag"
+                raise template.TemplateSyntaxError(
+                    f"{self.tag}: {name!r} {wrong}; its arguments are {', '.join(known)}."
+                )
+            given.add(name)
+            _, read = known[name]
+            if not _is_written(expression):
+                self.variables.append((name, read, expression))
+                continue
+            try:
+                self.options[name] = _read(name, read, expression.resolve(template.Context()))
+            except ValueError as error:
+                raise template.TemplateSyntaxError(f"{self.tag}: {error}") from error
+        self.is_special = bool(given & {"expires", "countries", "referers"})
+
+    def render(self, context: template.Context) -> str:
+        media = self.media.resolve(context)
+        if isinstance(media, FieldMedia):
+            id = media.id
+        else:
+            media = id = str(media or "")
+        text = ""
+        if id:
+            try:
+                options = self._read_again(context) if self.variables else self.options
+                signer = signer_of(media, options["account"], options["seclevel"])
+                restrictions = self._restrictions(context, signer, options)
+                text = self.render_media(id, signer, restrictions, options)
+                if not self.is_html and not self.target and context.autoescape:
+                    text = signer.escape(text)
+            except _REFUSALS as error:
+                if settings.DEBUG:
+                    raise
+                _log_once(context, self.tag, id, error)
+        if self.target:
+            context[self.target] = SafeString(text) if self.is_html else text
             return ""
-        try:
-            for name in options.keys() - known:
-                raise ValueError(f"{name!r} is no argument of this tag; {', '.join(known)} are.")
-            return function(context.get("request"), media, **options)
-        except (ImproperlyConfigured, InvalidParameter, ValueError) as error:
-            if settings.DEBUG:
-                raise
-            logger.error("No address for media %s: %s", media, error)
-            return ""
+        return text
 
-    render.__doc__ = function.__doc__
-    register.simple_tag(takes_context=True, name=function.__name__)(render)
-    return function
+    def _read_again(self, context: template.Context) -> dict[str, Any]:
+        options = self.options.copy()
+        for name, read, expression in self.variables:
+            options[name] = _read(name, read, expression.resolve(context))
+        return options
+
+    def _restrictions(
+        self, context: template.Context, signer: Signer, options: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return what binds an address to the viewer, found once for a rendering."""
+        request = context.get("request") if signer.binds_to_request else None
+        if self.is_special:
+            return signer.restrictions(request, options)
+        rendering: Any = context.render_context
+        shared: tuple[Any, dict[str, Any]] | None = rendering.get(signer)
+        if shared is None or shared[0] is not request:
+            shared = rendering[signer] = request, signer.restrictions(request, options)
+        return shared[1]
+
+    def render_media(
+        self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
+    ) -> str:
+        """Return what the tag gives, escaped if it is HTML."""
+        raise NotImplementedError
 
 
-@_tag
-def cloudkey_embed(
-    request: Any,
-    media: FieldMedia | str,
-    *,
-    title: str = "",
-    ratio: str = "16:9",
-    loading: str = "lazy",
-    autoplay: bool = False,
-    start: float = 0,
-    chromeless: bool = False,
-    **restrictions: Any,
-) -> str:
+@register.tag("cloudkey_embed_url")
+class EmbedURL(MediaTag):
+    """
+    Return the address of the player, for a frame of your own.
+
+    Args:
+        autoplay: Start by itself, where the browser allows it.
+        start: Second to start at.
+        chromeless: Show no controls.
+    """
+
+    arguments = PLAYER
+
+    def render_media(
+        self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
+    ) -> str:
+        return signer.embed_url(id, restrictions) + _how_to_start(options)
+
+
+@register.tag("cloudkey_embed")
+class Embed(MediaTag):
     """
     Render a player that is as wide as its place, in a frame.
 
@@ -98,55 +252,33 @@ def cloudkey_embed(
         title: What screen readers announce.
         ratio: Of width and height: ``16:9 4:3 1:1 9:16 21:9``.
         loading: ``lazy``, or ``eager`` for a player at the top of its page.
-        autoplay: Start by itself, where the browser allows it.
-        start: Second to start at.
-        chromeless: Show no controls.
+        autoplay, start, chromeless: As for ``cloudkey_embed_url``.
     """
-    url = cloudkey_embed_url(
-        request, media, autoplay=autoplay, start=start, chromeless=chromeless, **restrictions
-    )
-    policy = ""
-    level = level_of(media, restrictions.get("account"), restrictions.get("seclevel"))
-    if level & OF_PAGE:
-        policy = f' referrerpolicy="{_referrer_policy(restrictions.get("referers"))}"'
-    return SafeString(
-        f'<div class="cloudkey-embed{_one_of("ratio", ratio, RATIOS)}"><iframe src="{escape(url)}" '
-        f'title="{escape(title or _("Video"))}" loading="{_one_of("loading", loading, LOADINGS)}" '
-        f'allow="autoplay; fullscreen; picture-in-picture"{policy}></iframe></div>'
-    )
+
+    arguments = {
+        "title": ("", _title),
+        "ratio": ("16:9", _one_of(RATIOS)),
+        "loading": ("lazy", _one_of(LOADINGS)),
+        **PLAYER,
+    }
+    is_html = True
+
+    def render_media(
+        self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
+    ) -> str:
+        url = signer.escape(signer.embed_url(id, restrictions) + _how_to_start(options))
+        policy = ""
+        if signer.level & OF_PAGE:
+            policy = f' referrerpolicy="{_referrer_policy(options["referers"])}"'
+        return (
+            f'<div class="cloudkey-embed{options["ratio"]}"><iframe src="{url}" '
+            f'title="{options["title"] or escape(_("Video"))}" loading="{options["loading"]}" '
+            f'allow="autoplay; fullscreen; picture-in-picture"{policy}></iframe></div>'
+        )
 
 
-@_tag
-def cloudkey_embed_url(
-    request: Any,
-    media: FieldMedia | str,
-    *,
-    autoplay: bool = False,
-    start: float = 0,
-    chromeless: bool = False,
-    **restrictions: Any,
-) -> str:
-    """Return the address of the player, for a frame of your own; arguments as above."""
-    url = sign_for(request, "get_embed_url", media, **restrictions)
-    if autoplay:
-        url += "&autoplay=1"
-    if start:
-        url += f"&start={_seconds(start)}"
-    if chromeless:
-        url += "&chromeless=1"
-    return url
-
-
-@_tag
-def cloudkey_stream_url(
-    request: Any,
-    media: FieldMedia | str,
-    *,
-    asset_name: str | None = None,
-    download: bool = False,
-    filename: str | None = None,
-    **restrictions: Any,
-) -> str:
+@register.tag("cloudkey_stream_url")
+class StreamURL(MediaTag):
     """
     Return the address of an asset's bytes.
 
@@ -155,35 +287,32 @@ def cloudkey_stream_url(
         download: Ask for a file to save rather than to play.
         filename: Name of that file; implies *download*.
     """
-    return sign_for(
-        request, "get_stream_url", media,
-        asset_name=asset_name, download=download, filename=filename, **restrictions,
-    )  # fmt: skip
+
+    arguments = {"asset_name": ("", _text), "download": (False, bool), "filename": ("", _text)}
+
+    def render_media(
+        self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
+    ) -> str:
+        return signer.media.get_stream_url(
+            id, options["asset_name"],
+            download=options["download"], filename=options["filename"], **restrictions,
+        )  # fmt: skip
 
 
-@_tag
-def cloudkey_thumbnail_url(
-    request: Any,
-    media: FieldMedia | str,
-    *,
-    asset_name: str = "jpeg_thumbnail_medium",
-    **restrictions: Any,
-) -> str:
-    """Return the address of a still."""
-    return sign_for(request, "get_thumbnail_url", media, asset_name=asset_name, **restrictions)
+@register.tag("cloudkey_thumbnail_url")
+class ThumbnailURL(MediaTag):
+    """Return the address of a still, by default of ``jpeg_thumbnail_medium``."""
+
+    arguments = {"asset_name": ("jpeg_thumbnail_medium", _text)}
+
+    def render_media(
+        self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
+    ) -> str:
+        return signer.media.get_thumbnail_url(id, options["asset_name"], **restrictions)
 
 
-@_tag
-def cloudkey_video(
-    request: Any,
-    media: FieldMedia | str,
-    *,
-    title: str = "",
-    asset_name: str | None = None,
-    poster: str = "jpeg_thumbnail_large",
-    start: float = 0,
-    **restrictions: Any,
-) -> str:
+@register.tag("cloudkey_video")
+class Video(MediaTag):
     """
     Render a ``<video>`` of the page's own, without a frame.
 
@@ -193,36 +322,72 @@ def cloudkey_video(
         poster: Still to show before it plays; empty for none.
         start: Second to start at.
     """
-    url = sign_for(request, "get_stream_url", media, asset_name=asset_name, **restrictions)
-    if start:
-        url += f"#t={_seconds(start)}"
-    still = ""
-    if poster:
-        address = sign_for(request, "get_thumbnail_url", media, asset_name=poster, **restrictions)
-        still = f' poster="{escape(address)}"'
-    return SafeString(
-        f'<video class="cloudkey-video" src="{escape(url)}"{still} controls playsinline '
-        f'preload="metadata" aria-label="{escape(title or _("Video"))}"></video>'
-    )
+
+    arguments = {
+        "title": ("", _title),
+        "asset_name": ("", _text),
+        "poster": ("jpeg_thumbnail_large", _text),
+        "start": (0, _seconds),
+    }
+    is_html = True
+
+    def render_media(
+        self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
+    ) -> str:
+        url = signer.escape(signer.media.get_stream_url(id, options["asset_name"], **restrictions))
+        start = f"#t={options['start']}" if options["start"] else ""
+        poster = ""
+        if options["poster"]:
+            still = signer.media.get_thumbnail_url(id, options["poster"], **restrictions)
+            poster = f' poster="{signer.escape(still)}"'
+        return (
+            f'<video class="cloudkey-video" src="{url}{start}"{poster} controls playsinline '
+            f'preload="metadata" aria-label="{options["title"] or escape(_("Video"))}"></video>'
+        )
 
 
-def _seconds(value: float) -> int:
-    seconds = int(value)
-    if seconds < 0:
-        raise ValueError(f"start is a second of the video, got {value!r}.")
-    return seconds
+def _how_to_start(options: dict[str, Any]) -> str:
+    query = ""
+    if options["autoplay"]:
+        query += "&autoplay=1"
+    if options["start"]:
+        query += f"&start={options['start']}"
+    if options["chromeless"]:
+        query += "&chromeless=1"
+    return query
 
 
-def _one_of(name: str, value: str, known: Iterable[str]) -> str:
-    if value not in known:
-        raise ValueError(f"{name} is one of {', '.join(known)}; got {value!r}.")
-    return known[value] if isinstance(known, dict) else value
+def _read(name: str, read: Reader, value: Any) -> Any:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}.") from error
 
 
-def _referrer_policy(referers: str | Iterable[str] | None) -> str:
+def _argument(parser: Parser, bit: str) -> tuple[str, FilterExpression]:
+    for name, expression in token_kwargs([bit], parser).items():
+        return name, expression
+    raise template.TemplateSyntaxError(f"Arguments after the media have names, got {bit!r}.")
+
+
+def _is_written(expression: FilterExpression) -> bool:
+    """Say whether the template's text alone tells the value, whatever the language."""
+    value = expression.var
+    if isinstance(value, Variable):
+        value = None if value.lookups else value.literal
+    return value is not None and not isinstance(value, Promise) and not expression.filters
+
+
+def _log_once(context: template.Context, tag: str, id: str, error: Exception) -> None:
+    # The lowest of these is shared by all templates that one rendering includes.
+    rendering: Any = context.render_context.dicts[0]
+    logged = rendering.setdefault(MediaTag, set())
+    if str(error) not in logged:
+        logged.add(str(error))
+        logger.error("No address for media %.40r in %s: %s", id, tag, error)
+
+
+def _referrer_policy(referers: list[str]) -> str:
     """Return what the frame must tell the cloud of this page: its site, or all of its address."""
-    if referers is None:
-        return "strict-origin"
-    prefixes = referers.split() if isinstance(referers, str) else referers
-    of_sites = all(urlsplit(prefix).path in ("", "/") for prefix in prefixes)
+    of_sites = all(urlsplit(prefix).path in ("", "/") for prefix in referers)
     return "strict-origin" if of_sites else "no-referrer-when-downgrade"

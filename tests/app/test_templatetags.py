@@ -14,12 +14,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.template import Context, Template
+from django.template import Context, Template, TemplateSyntaxError
 from django.test import RequestFactory
 from hypothesis import given, strategies
 
 from django_cloudkey.addresses import end_of
 from django_cloudkey.fields import FieldMedia, MediaField
+from django_cloudkey.protocol.exceptions import InvalidParameter
 from django_cloudkey.protocol.seclevel import Viewer
 from django_cloudkey.protocol.secret import Secret
 from django_cloudkey.protocol.signing import parse_auth, verify_url
@@ -157,43 +158,84 @@ def test_end_is_what_the_template_says() -> None:
     assert parse_auth(urlsplit(url).query.removeprefix("auth=")).expires == expires
 
 
-WRONG = [
-    ("cloudkey_embed media seclevel='ipp'", ValueError, "'ipp' is no security level"),
-    ("cloudkey_embed media seclevel='ip'", ValueError, "This security level needs the request"),
+MISSPELT = [
+    ("cloudkey_embed", "cloudkey_embed needs a media"),
+    ("cloudkey_embed as x", "cloudkey_embed needs a media"),
+    ("cloudkey_embed media 'A title'", "Arguments after the media have names, got \"'A title'\""),
+    ("cloudkey_embed media ip='1'", "'ip' is no argument of this tag; its arguments are title, ra"),
+    ("cloudkey_video media ratio='1:1'", "'ratio' is no argument of this tag; its arguments are t"),
+    ("cloudkey_embed media start=1 start=2", "'start' is there twice"),
+    ("cloudkey_embed media seclevel='ipp'", "seclevel: 'ipp' is no security level"),
     (
-        "cloudkey_embed media account='nobody'",
-        ImproperlyConfigured,
-        'CLOUDKEYS\\["nobody"\\] is not',
+        "cloudkey_embed media seclevel=''",
+        "seclevel: it is the name or the number of a level, got ''",
     ),
-    ("cloudkey_embed 'not an id'", Exception, "24 lower-case hexadecimal"),
-    ("cloudkey_embed media seclevel=128", ValueError, "128 is not a sum of security levels"),
-    ("cloudkey_embed media seclevel='country'", ValueError, "needs a list of country codes"),
-    ("cloudkey_embed media seclevel='referer'", ValueError, "needs the request"),
-    ("cloudkey_embed media seclevel='asnum' ip='1'", ValueError, "'ip' is no argument of this tag"),
-    ("cloudkey_embed media ratio='2:1'", ValueError, "ratio is one of 16:9, 4:3"),
-    ("cloudkey_embed media loading='soon'", ValueError, "loading is one of lazy, eager"),
-    ("cloudkey_embed media start='x'", ValueError, "invalid literal"),
-    ("cloudkey_embed media start=-1", ValueError, "start is a second of the video"),
-    ("cloudkey_video media asset_name='../x'", Exception, "is not the name of an asset"),
+    ("cloudkey_embed media seclevel=128", "seclevel: 128 is not a sum of security levels"),
+    (
+        "cloudkey_embed media ratio='2:1'",
+        "ratio: it is one of 16:9, 4:3, 1:1, 9:16, 21:9; got '2:1'",
+    ),
+    ("cloudkey_embed media loading='soon'", "loading: it is one of lazy, eager; got 'soon'"),
+    ("cloudkey_embed media start='x'", "start: it is a number of seconds, got 'x'"),
+    ("cloudkey_embed media start=-1", "start: it is a second of the video, got -1"),
+    ("cloudkey_embed media expires='soon'", "expires: it is a number of seconds, got 'soon'"),
+    ("cloudkey_embed media countries=33", "countries: it is a list or a text, got 33"),
 ]
 
 
-@pytest.mark.parametrize(("tag", "error", "sentence"), WRONG)
+@pytest.mark.parametrize(("tag", "sentence"), MISSPELT)
+def test_what_is_written_wrong_is_told_when_the_template_is_loaded(tag: str, sentence: str) -> None:
+    with pytest.raises(TemplateSyntaxError) as caught:
+        Template("{% load cloudkey %}{% " + tag + " %}")
+
+    assert sentence in str(caught.value)
+
+
+WRONG = [
+    ("cloudkey_embed media seclevel=v", "ipp", ValueError, "'ipp' is no security level"),
+    ("cloudkey_embed media seclevel=v", [], ValueError, "seclevel: it is the name or the number"),
+    ("cloudkey_embed media seclevel=nobody.set.this", 0, ValueError, "seclevel: it is the name"),
+    ("cloudkey_embed media seclevel='ip'", 0, ValueError, "This security level needs the request"),
+    ("cloudkey_embed media account=v", "nobody", ImproperlyConfigured, "nobody.* is not config"),
+    ("cloudkey_embed media account=v", "", ImproperlyConfigured, "is not configured"),
+    ("cloudkey_embed media account=v", [], ImproperlyConfigured, "is not configured"),
+    ("cloudkey_embed v", "not an id", InvalidParameter, "24 lower-case hexadecimal"),
+    ("cloudkey_embed v", 5, InvalidParameter, "24 lower-case hexadecimal"),
+    ("cloudkey_embed media seclevel=v", 128, ValueError, "128 is not a sum of security levels"),
+    ("cloudkey_embed media seclevel='country'", 0, ValueError, "needs a list of country codes"),
+    ("cloudkey_embed media seclevel='country' countries=v", 33, ValueError, "countries: it is a"),
+    ("cloudkey_embed media seclevel='referer'", 0, ValueError, "needs the request"),
+    ("cloudkey_embed media ratio=v", "2:1", ValueError, "ratio: it is one of 16:9, 4:3"),
+    ("cloudkey_embed media ratio=v", [], ValueError, "ratio: it is one of 16:9, 4:3"),
+    ("cloudkey_embed media loading=v", "soon", ValueError, "loading: it is one of lazy, eager"),
+    ("cloudkey_embed media start=v", "x", ValueError, "start: it is a number of seconds"),
+    ("cloudkey_embed media start=v", float("inf"), ValueError, "start: it is a number of seconds"),
+    ("cloudkey_embed media start=v", -1, ValueError, "start: it is a second of the video"),
+    ("cloudkey_embed media expires=v", "soon", ValueError, "expires: it is a number of seconds"),
+    ("cloudkey_embed media expires=v", "", ValueError, "expires: it is a number of seconds"),
+    ("cloudkey_video media asset_name=v", "../x", InvalidParameter, "not the name of an asset"),
+    ("cloudkey_video media asset_name=v", 7, InvalidParameter, "not the name of an asset"),
+    ("cloudkey_video media poster=v", "mp4_h264", InvalidParameter, "is not a thumbnail"),
+    ("cloudkey_stream_url media asset_name='abs'", 0, InvalidParameter, "protocol is required"),
+]
+
+
+@pytest.mark.parametrize(("tag", "value", "error", "sentence"), WRONG)
 def test_mistake_is_loud_while_developing(
-    settings: Any, tag: str, error: type[Exception], sentence: str
+    settings: Any, tag: str, value: object, error: type[Exception], sentence: str
 ) -> None:
     settings.DEBUG = True
 
     with pytest.raises(error, match=sentence):
-        render(tag, media=MEDIA)
+        render(tag, media=MEDIA, v=value)
 
 
-@pytest.mark.parametrize(("tag", "error", "sentence"), WRONG)
+@pytest.mark.parametrize(("tag", "value", "error", "sentence"), WRONG)
 def test_mistake_is_logged_in_production(
-    caplog: pytest.LogCaptureFixture, tag: str, error: type[Exception], sentence: str
+    caplog: pytest.LogCaptureFixture, tag: str, value: object, error: object, sentence: str
 ) -> None:
     with caplog.at_level(logging.ERROR, logger="django_cloudkey"):
-        assert render(tag, media=MEDIA) == ""
+        assert render(tag, media=MEDIA, v=value) == ""
 
     assert re.search(sentence, caplog.text)
     assert KEY not in caplog.text
