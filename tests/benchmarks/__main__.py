@@ -1,12 +1,17 @@
-"""``python -m tests.benchmarks [sign] [rpc] [upload] [--tiny]``: one table, of all by default."""
+"""``python -m tests.benchmarks [sign] [tags] [rpc] [upload] [--tiny]``: a table of some, or all."""
 
 from __future__ import annotations
 
 import argparse
 
-from . import bench_rpc, bench_sign, bench_upload
+from . import bench_rpc, bench_sign, bench_tags, bench_upload
 
-BENCHMARKS = {"sign": bench_sign.rows, "rpc": bench_rpc.rows, "upload": bench_upload.rows}
+BENCHMARKS = {
+    "sign": bench_sign.rows,
+    "tags": bench_tags.rows,
+    "rpc": bench_rpc.rows,
+    "upload": bench_upload.rows,
+}
 
 
 def main() -> None:
