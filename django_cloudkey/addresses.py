@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from django.http import HttpRequest
 from .client import CloudKey
 from .conf import DEFAULT_ALIAS, AccountSettings
 from .connection import cloudkeys
+from .protocol.assets import is_thumbnail
 from .protocol.seclevel import SecLevel, parse_seclevel
 from .protocol.signing import sign_url
-from .protocol.urls import check_id, page_path
+from .protocol.urls import around_media, check_id, page_path
 from .viewers import binds_to_request, restrictions_for
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Signer:
         self.level = level
         self.binds_to_request = binds_to_request(level)
         self._account = account
+        self._around = lru_cache(maxsize=64)(self._around_media)
         self._players = f"{client.base_url}/{page_path('embed', client.user_id, '')}"
         self._is_stable = account.url_bucket > 0 and not level & _FOR_THE_FIRST
         # Of what follows these in an address, "&" alone means something to HTML.
@@ -98,6 +101,16 @@ class Signer:
     def embed_url(self, id: str, restrictions: Mapping[str, Any]) -> str:
         """Return what ``media.get_embed_url(id, **restrictions)`` does, for pages of many."""
         return sign_url(self._players + check_id(id), self.client.api_key, **restrictions)
+
+    def asset_url(self, id: str, asset_name: str, restrictions: Mapping[str, Any]) -> str:
+        """Return the signed address of an asset, be it a stream or a still."""
+        before, after = self._around(asset_name)
+        return sign_url(f"{before}{check_id(id)}{after}", self.client.api_key, **restrictions)
+
+    def _around_media(self, asset_name: str) -> tuple[str, str]:
+        base = self.client.static_url if is_thumbnail(asset_name) else self.client.cdn_url
+        before, after = around_media(self.client.user_id, asset_name)
+        return f"{base}/{before}", after
 
     def escape(self, url: str) -> str:
         """Return an address of this account as it is written into HTML."""

@@ -204,13 +204,14 @@ def asset_path(
     """Return the path of :func:`stream_address`, for who signs many of them."""
     if version or not isinstance(asset_name, str) or (protocol and protocol not in PROTOCOLS):
         return stream_address(user, media, asset_name, protocol=protocol, version=version).path
-    before, after = _around_media(user, asset_name, protocol)
+    before, after = around_media(user, asset_name, protocol)
     return f"{before}{check_id(media)}{after}"
 
 
 # A site has few accounts and few assets; what is in the cache was checked.
 @lru_cache(maxsize=256)
-def _around_media(user: str, asset_name: str, protocol: str | None) -> tuple[str, str]:
+def around_media(user: str, asset_name: str, protocol: str | None = None) -> tuple[str, str]:
+    """Return what :func:`asset_path` has before and after the media's id."""
     any_media = "0" * 24
     path = stream_address(user, any_media, asset_name, protocol=protocol).path
     folder, _, name = path.rpartition("/")

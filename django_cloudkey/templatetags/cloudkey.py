@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from html import escape
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -31,10 +32,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.template.base import FilterExpression, Parser, Token, Variable, token_kwargs
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from ..addresses import Signer, signer_of
 from ..fields import FieldMedia
+from ..protocol.assets import DEFAULT, is_thumbnail
 from ..protocol.exceptions import InvalidParameter
 from ..protocol.seclevel import parse_seclevel
 from ..viewers import OF_PAGE
@@ -48,6 +51,17 @@ logger = logging.getLogger(__name__)
 
 def _text(value: Any) -> str:
     return str(value or "")
+
+
+def _asset(value: Any) -> str:
+    return _text(value) or DEFAULT
+
+
+def _still(value: Any) -> str:
+    name = _text(value)
+    if name and not is_thumbnail(name):
+        raise ValueError(f"it is the name of a still, got {value!r}")
+    return name
 
 
 def _title(value: Any) -> str:
@@ -169,9 +183,9 @@ class MediaTag(template.Node):
                 self.variables.append((name, read, expression))
                 continue
             try:
-                self.options[name] = _read(name, read, expression.resolve(template.Context()))
+                self.options[name] = read(expression.resolve(template.Context()))
             except ValueError as error:
-                raise template.TemplateSyntaxError(f"{self.tag}: {error}") from error
+                raise template.TemplateSyntaxError(f"{self.tag}: {name}: {error}.") from error
         self.is_special = bool(given & {"expires", "countries", "referers"})
 
     def render(self, context: template.Context) -> str:
@@ -201,7 +215,10 @@ class MediaTag(template.Node):
     def _read_again(self, context: template.Context) -> dict[str, Any]:
         options = self.options.copy()
         for name, read, expression in self.variables:
-            options[name] = _read(name, read, expression.resolve(context))
+            try:
+                options[name] = read(expression.resolve(context))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}.") from error
         return options
 
     def _restrictions(
@@ -270,9 +287,10 @@ class Embed(MediaTag):
         policy = ""
         if signer.level & OF_PAGE:
             policy = f' referrerpolicy="{_referrer_policy(options["referers"])}"'
+        title = options["title"] or _untitled(get_language())
         return (
             f'<div class="cloudkey-embed{options["ratio"]}"><iframe src="{url}" '
-            f'title="{options["title"] or escape(_("Video"))}" loading="{options["loading"]}" '
+            f'title="{title}" loading="{options["loading"]}" '
             f'allow="autoplay; fullscreen; picture-in-picture"{policy}></iframe></div>'
         )
 
@@ -288,27 +306,33 @@ class StreamURL(MediaTag):
         filename: Name of that file; implies *download*.
     """
 
-    arguments = {"asset_name": ("", _text), "download": (False, bool), "filename": ("", _text)}
+    arguments = {
+        "asset_name": (DEFAULT, _asset),
+        "download": (False, bool),
+        "filename": ("", _text),
+    }
 
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        return signer.media.get_stream_url(
-            id, options["asset_name"],
-            download=options["download"], filename=options["filename"], **restrictions,
-        )  # fmt: skip
+        name, download, filename = options["asset_name"], options["download"], options["filename"]
+        if download or filename or is_thumbnail(name):
+            return signer.media.get_stream_url(
+                id, name, download=download, filename=filename, **restrictions
+            )
+        return signer.asset_url(id, name, restrictions)
 
 
 @register.tag("cloudkey_thumbnail_url")
 class ThumbnailURL(MediaTag):
     """Return the address of a still, by default of ``jpeg_thumbnail_medium``."""
 
-    arguments = {"asset_name": ("jpeg_thumbnail_medium", _text)}
+    arguments = {"asset_name": ("jpeg_thumbnail_medium", _still)}
 
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        return signer.media.get_thumbnail_url(id, options["asset_name"], **restrictions)
+        return signer.asset_url(id, options["asset_name"], restrictions)
 
 
 @register.tag("cloudkey_video")
@@ -325,8 +349,8 @@ class Video(MediaTag):
 
     arguments = {
         "title": ("", _title),
-        "asset_name": ("", _text),
-        "poster": ("jpeg_thumbnail_large", _text),
+        "asset_name": (DEFAULT, _asset),
+        "poster": ("jpeg_thumbnail_large", _still),
         "start": (0, _seconds),
     }
     is_html = True
@@ -334,15 +358,16 @@ class Video(MediaTag):
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        url = signer.escape(signer.media.get_stream_url(id, options["asset_name"], **restrictions))
+        url = signer.escape(signer.asset_url(id, options["asset_name"], restrictions))
         start = f"#t={options['start']}" if options["start"] else ""
         poster = ""
         if options["poster"]:
-            still = signer.media.get_thumbnail_url(id, options["poster"], **restrictions)
+            still = signer.asset_url(id, options["poster"], restrictions)
             poster = f' poster="{signer.escape(still)}"'
+        title = options["title"] or _untitled(get_language())
         return (
             f'<video class="cloudkey-video" src="{url}{start}"{poster} controls playsinline '
-            f'preload="metadata" aria-label="{options["title"] or escape(_("Video"))}"></video>'
+            f'preload="metadata" aria-label="{title}"></video>'
         )
 
 
@@ -357,11 +382,9 @@ def _how_to_start(options: dict[str, Any]) -> str:
     return query
 
 
-def _read(name: str, read: Reader, value: Any) -> Any:
-    try:
-        return read(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}.") from error
+@lru_cache(maxsize=64)
+def _untitled(language: str | None) -> str:
+    return escape(_("Video"))
 
 
 def _argument(parser: Parser, bit: str) -> tuple[str, FilterExpression]:

@@ -215,7 +215,7 @@ WRONG = [
     ("cloudkey_embed media expires=v", "", ValueError, "expires: it is a number of seconds"),
     ("cloudkey_video media asset_name=v", "../x", InvalidParameter, "not the name of an asset"),
     ("cloudkey_video media asset_name=v", 7, InvalidParameter, "not the name of an asset"),
-    ("cloudkey_video media poster=v", "mp4_h264", InvalidParameter, "is not a thumbnail"),
+    ("cloudkey_video media poster=v", "mp4_h264", ValueError, "poster: it is the name of a still"),
     ("cloudkey_stream_url media asset_name='abs'", 0, InvalidParameter, "protocol is required"),
 ]
 
