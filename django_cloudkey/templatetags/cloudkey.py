@@ -45,6 +45,7 @@ from ..viewers import OF_PAGE
 register = template.Library()
 logger = logging.getLogger(__name__)
 
+Reader = Callable[[Any], Any]
 # What arguments are read by: a value of a template in, what the tag works with out.
 # A ValueError says what is wrong, without the argument's name.
 
@@ -99,7 +100,7 @@ def _level(value: Any) -> int | None:
     return parse_seclevel(value).value
 
 
-def _list(separator: str | None) -> Callable[[Any], list[str]]:
+def _list(separator: str | None) -> Reader:
     def read(value: Any) -> list[str]:
         if isinstance(value, str):
             return [each.strip() for each in value.split(separator)]
@@ -110,13 +111,17 @@ def _list(separator: str | None) -> Callable[[Any], list[str]]:
     return read
 
 
-def _one_of(known: Mapping[str, str]) -> Callable[[Any], str]:
+def _one_of(known: Mapping[str, str]) -> Reader:
     def read(value: Any) -> str:
         if not isinstance(value, str) or value not in known:
             raise ValueError(f"it is one of {', '.join(known)}; got {value!r}")
         return known[value]
 
     return read
+
+
+def _suffix(text: str, read: Reader) -> Reader:
+    return lambda value: text.format(number) if (number := read(value)) else ""
 
 
 RATIOS = {
@@ -129,7 +134,6 @@ RATIOS = {
 """Ratio of a frame's sides → class; the site's policy may forbid styles of its own."""
 LOADINGS = {"lazy": "lazy", "eager": "eager"}
 
-Reader = Callable[[Any], Any]
 Arguments = Mapping[str, tuple[Any, Reader]]
 """Name → the value that it has by default, and what reads a value."""
 
@@ -141,7 +145,12 @@ RESTRICTIONS: Arguments = {
     "referers": (None, _list(None)),
 }
 """Arguments of every tag."""
-PLAYER: Arguments = {"autoplay": (False, bool), "start": (0, _seconds), "chromeless": (False, bool)}
+PLAYER: Arguments = {
+    "autoplay": (False, _suffix("&autoplay=1", bool)),
+    "start": (0, _suffix("&start={}", _seconds)),
+    "chromeless": (False, _suffix("&chromeless=1", bool)),
+}
+"""What follows the address of a player."""
 
 _REFUSALS = (ImproperlyConfigured, InvalidParameter, ValueError)
 
@@ -257,7 +266,8 @@ class EmbedURL(MediaTag):
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        return signer.embed_url(id, restrictions) + _how_to_start(options)
+        url = signer.embed_url(id, restrictions)
+        return f"{url}{options['autoplay']}{options['start']}{options['chromeless']}"
 
 
 @register.tag("cloudkey_embed")
@@ -283,7 +293,8 @@ class Embed(MediaTag):
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        url = signer.escape(signer.embed_url(id, restrictions) + _how_to_start(options))
+        url = signer.embed_url(id, restrictions)
+        url = signer.escape(f"{url}{options['autoplay']}{options['start']}{options['chromeless']}")
         policy = ""
         if signer.level & OF_PAGE:
             policy = f' referrerpolicy="{_referrer_policy(options["referers"])}"'
@@ -351,35 +362,24 @@ class Video(MediaTag):
         "title": ("", _title),
         "asset_name": (DEFAULT, _asset),
         "poster": ("jpeg_thumbnail_large", _still),
-        "start": (0, _seconds),
+        "start": (0, _suffix("#t={}", _seconds)),
     }
     is_html = True
 
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        url = signer.escape(signer.asset_url(id, options["asset_name"], restrictions))
-        start = f"#t={options['start']}" if options["start"] else ""
+        url = signer.asset_url(id, options["asset_name"], restrictions)
+        url = signer.escape(f"{url}{options['start']}")
         poster = ""
         if options["poster"]:
             still = signer.asset_url(id, options["poster"], restrictions)
             poster = f' poster="{signer.escape(still)}"'
         title = options["title"] or _untitled(get_language())
         return (
-            f'<video class="cloudkey-video" src="{url}{start}"{poster} controls playsinline '
+            f'<video class="cloudkey-video" src="{url}"{poster} controls playsinline '
             f'preload="metadata" aria-label="{title}"></video>'
         )
-
-
-def _how_to_start(options: dict[str, Any]) -> str:
-    query = ""
-    if options["autoplay"]:
-        query += "&autoplay=1"
-    if options["start"]:
-        query += f"&start={options['start']}"
-    if options["chromeless"]:
-        query += "&chromeless=1"
-    return query
 
 
 @lru_cache(maxsize=64)
