@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from ..client import CloudKey
 from ..conf import DEFAULT_ALIAS
 from ..connection import cloudkeys
+from ..plain_text import printable
 from ..protocol.exceptions import RPCException
 
 
@@ -36,7 +37,7 @@ class ClientCommand(BaseCommand):
         except (RPCException, ImproperlyConfigured, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            raise CommandError(_printable(error)) from error
+            raise CommandError(printable(error)) from error
 
     def client(self, options: dict[str, Any]) -> CloudKey:
         return cloudkeys[options["account"]]
@@ -46,15 +47,10 @@ class ClientCommand(BaseCommand):
 
     def write_table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Write columns that are as wide as their widest cell; control characters are shown."""
-        cells = [[_printable(cell) for cell in row] for row in (headings, *rows)]
+        cells = [[printable(cell) for cell in row] for row in (headings, *rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for number, row in enumerate(cells):
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.stdout.write(
                 self.style.MIGRATE_HEADING(line.rstrip()) if not number else line.rstrip()
             )
-
-
-def _printable(cell: object) -> str:
-    text = "" if cell is None else str(cell)
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

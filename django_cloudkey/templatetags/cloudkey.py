@@ -37,6 +37,7 @@ from django.utils.translation import gettext as _
 
 from ..addresses import Signer, signer_of
 from ..fields import FieldMedia
+from ..plain_text import printable
 from ..protocol.assets import DEFAULT, is_thumbnail
 from ..protocol.exceptions import InvalidParameter
 from ..protocol.seclevel import parse_seclevel
@@ -407,7 +408,7 @@ def _log_once(context: template.Context, tag: str, id: str, error: Exception) ->
     logged = rendering.setdefault(MediaTag, set())
     if str(error) not in logged:
         logged.add(str(error))
-        logger.error("No address for media %.40r in %s: %s", id, tag, error)
+        logger.error("No address for media %.40r in %s: %s", id, tag, printable(error))
 
 
 def _referrer_policy(referers: list[str]) -> str:

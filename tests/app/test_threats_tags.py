@@ -76,7 +76,7 @@ EMBED = {"class", "src", "title", "loading", "allow"}
 VIDEO = {"class", "src", "poster", "controls", "playsinline", "preload", "aria-label"}
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_t225_text_of_strangers_stays_in_its_attribute(text: str) -> None:
     embed = Elements(render("cloudkey_embed media title=text", media=MEDIA, text=text))
     video = Elements(render("cloudkey_video media title=text", media=MEDIA, text=text))
@@ -86,7 +86,7 @@ def test_t225_text_of_strangers_stays_in_its_attribute(text: str) -> None:
     assert embed.attributes["title"] == video.attributes["aria-label"] == text
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_t225_text_of_strangers_stays_in_its_address(text: str) -> None:
     tag = '{% load cloudkey %}<a href="{% cloudkey_stream_url media filename=text %}"></a>'
 
@@ -100,7 +100,7 @@ def test_t225_text_of_strangers_stays_in_its_address(text: str) -> None:
 ARGUMENTS = ["account", "seclevel", "ratio", "loading", "start", "expires", "asset_name", "poster"]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_t225_values_that_are_none_render_nothing(name: str, text: str) -> None:
     of_video = name in ("asset_name", "poster")
@@ -109,7 +109,7 @@ def test_t225_values_that_are_none_render_nothing(name: str, text: str) -> None:
     assert render(tag, media=MEDIA, text=text) == ""
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("tag", TAGS)
 def test_t225_media_that_is_none_renders_nothing(tag: str, text: str) -> None:
     assert render(f"{tag} media", media=text) == ""
@@ -191,7 +191,7 @@ BROKEN_KEYS: list[dict[str, Any]] = [
     {"VIEWER": "nowhere.to_be_found"},
     {"VIEWER": 5},
     {"URL_LIFETIME": "2h"},
-    {"TIMEOUT": None},
+    {"TIMEOUT": "soon"},
     {"COLOUR": "red"},
 ]
 
