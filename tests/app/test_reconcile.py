@@ -20,9 +20,9 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from django_cloudkey import reconciliation, uploads
+from django_cloudkey.client.media import Media
 from django_cloudkey.models import Upload
 from django_cloudkey.reconciliation import Reconciliation
-from django_cloudkey.server.models import Media
 from django_cloudkey.uploads import create_media, finish_upload, open_upload
 from tests.testapp.models import Lesson, Talk
 
@@ -343,8 +343,7 @@ def test_pages_are_read_to_their_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPa
 
 
 def test_findings_are_a_table_and_a_sentence(cloud: Cloud) -> None:
-    media = orphan(cloud)
-    Media.objects.update(meta={"title": "line\nbreak \ud800", "field": FIELD})
+    media = orphan(cloud, title="line\nbreak")
     lesson = Lesson.objects.create(title="a", video=UNKNOWN)
     out = io.StringIO()
 
@@ -354,9 +353,22 @@ def test_findings_are_a_table_and_a_sentence(cloud: Cloud) -> None:
     heading, first, second, sentence = out.getvalue().splitlines()
     assert heading.split()[:4] == ["FINDING", "MEDIA", "FIELD", "SINCE"]
     assert first.startswith(f"orphan   {media}  {FIELD}  20")
-    assert first.endswith("line\\nbreak ?")
+    assert first.endswith("line\\nbreak")
     assert second.split() == ["missing", UNKNOWN, FIELD, "-", str(lesson.pk)]
     assert sentence.startswith("Media: 0 held by rows, 0 waiting")
+
+
+def test_title_that_no_file_holds_is_no_obstacle(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meta = {"title": "half \ud800", "field": FIELD}
+    page = [{"id": UNKNOWN, "created": 1, "meta": meta}]
+    monkeypatch.setattr(Media, "iterate", lambda *args, **options: iter(page))
+
+    with Reconciliation("default", older_than=timedelta()) as both:
+        both.compare()
+
+        assert [finding.about for finding in both.findings()] == ["half ?"]
 
 
 @pytest.mark.parametrize(("answer", "left"), [("yes", 0), ("y", 1), ("", 1)])
