@@ -13,3 +13,4 @@ for _alias, _name in _changes["DATABASES"].items():
     DATABASES[_alias]["NAME"] = _name
 CLOUDKEY_SERVER.update(_changes["CLOUDKEY_SERVER"])
 STORAGES.update(_changes["STORAGES"])
+CLOUDKEYS = _changes["CLOUDKEYS"]

@@ -18,6 +18,7 @@ def environment(settings: Any) -> dict[str, str]:
         "DATABASES": {c.alias: str(c.settings_dict["NAME"]) for c in connections.all()},
         "CLOUDKEY_SERVER": settings.CLOUDKEY_SERVER,
         "STORAGES": settings.STORAGES,
+        "CLOUDKEYS": settings.CLOUDKEYS,
     }
     return {
         **os.environ,

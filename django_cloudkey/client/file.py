@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ..protocol.exceptions import SerializerError
-from .multipart import MultipartBody, Progress, Readable, size_of
+from .multipart import MultipartBody, Progress, Readable, open_flags, size_of
 from .remote import JSON, RemoteObject, remote
 
 
@@ -68,7 +68,7 @@ class File(RemoteObject):
                 were sent.
         """
         if isinstance(file, str | os.PathLike):
-            with open(file, "rb", opener=_open) as stream:
+            with open(file, "rb", opener=open_flags) as stream:
                 return self.upload_file(stream, progress, name=name or PurePath(file).name)
         size = size_of(file)
         name = PurePath(str(name or getattr(file, "name", ""))).name
@@ -78,11 +78,6 @@ class File(RemoteObject):
         url = _url_in(self.upload())
         body = MultipartBody(file, name=name, size=size, progress=progress)
         return self._client.send(url, body)
-
-
-def _open(path: str, flags: int) -> int:
-    # A named pipe without a writer would be waited for.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def check_upload(answer: JSON, sha1: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import io
 import os
 import secrets
 from collections.abc import Callable, Sized
-from typing import Protocol
+from typing import Any, Protocol
 
 Progress = Callable[[int, int], object]
 """Called with the bytes of the file sent so far and its size."""
@@ -39,6 +39,21 @@ def size_of(file: Readable) -> int:
         file.seek(start)
         return int(end) - int(start)
     raise OSError(f"The length of {type(file).__name__} is not known: it has no size and no seek.")
+
+
+def sha1_of(path: str | os.PathLike[str]) -> str:
+    """Return the hexadecimal SHA-1 of a file, which the upload server answers as well."""
+    with open(path, "rb", opener=open_flags) as stream:
+        return hashlib.file_digest(stream, _sha1).hexdigest()
+
+
+def _sha1() -> Any:
+    return hashlib.sha1(usedforsecurity=False)
+
+
+def open_flags(path: str, flags: int) -> int:
+    """Open a path for reading as an ``opener``: a pipe without a writer is not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 class MultipartBody:

@@ -1,10 +1,12 @@
-"""What the client's commands share: ``--account``, ``--json``, one table style, one-line errors."""
+"""What the client's commands share: options, one table style, questions, one-line errors."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,13 +18,18 @@ from ..conf import DEFAULT_ALIAS
 from ..connection import cloudkeys
 from ..plain_text import printable
 from ..protocol.exceptions import RPCException
+from ..protocol.urls import is_media_id
+
+FAILED, INTERRUPTED, BROKEN_PIPE = 1, 130, 141  # exit statuses; 2 is of the parser
 
 
 class ClientCommand(BaseCommand):
     """
     A command that calls the cloud.
 
-    A remote failure ends it with exit status 1 and one line on stderr: ``<code>: <message>``.
+    It ends with status 0 when all was done, 1 when something was not, 2 when it was called wrongly
+    and 130 when it was interrupted. A failure is one line on stderr; those of the cloud are
+    ``<code>: <message>``.
     """
 
     requires_system_checks: list[str] = []
@@ -34,9 +41,13 @@ class ClientCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
-        except (RPCException, ImproperlyConfigured, OSError) as error:
-            if isinstance(error, BrokenPipeError):
-                raise
+        except KeyboardInterrupt:
+            raise CommandError(_("Interrupted."), returncode=INTERRUPTED) from None
+        except BrokenPipeError:
+            # Whoever read has had enough; Python would complain once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(BROKEN_PIPE) from None
+        except (RPCException, ImproperlyConfigured, OSError, ValueError) as error:
             raise CommandError(printable(error)) from error
 
     def client(self, options: dict[str, Any]) -> CloudKey:
@@ -54,3 +65,54 @@ class ClientCommand(BaseCommand):
             self.stdout.write(
                 self.style.MIGRATE_HEADING(line.rstrip()) if not number else line.rstrip()
             )
+
+    def complain(self, text: object) -> None:
+        """Write one line to stderr about something that was not done, and go on."""
+        self.stderr.write(printable(text))
+
+    def confirm(self, question: str, options: dict[str, Any]) -> None:
+        """
+        Go on only with a yes.
+
+        Raises:
+            CommandError: the answer is another, or nobody is there to be asked.
+        """
+        if not options["interactive"]:
+            return
+        if not sys.stdin.isatty():
+            raise CommandError(_("Nobody can be asked here: say --no-input to go on."))
+        if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", _("yes")):
+            raise CommandError(_("Nothing was done."))
+
+
+def add_ids(parser: ArgumentParser) -> None:
+    """Take media ids, or ``-`` for those on stdin."""
+    parser.add_argument(
+        "ids", nargs="+", metavar="ID", help=_("media id; “-” reads ids from stdin, one a line")
+    )
+
+
+def add_no_input(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-input", action="store_false", dest="interactive",
+        help=_("do not ask"),
+    )  # fmt: skip
+
+
+def media_ids(given: Iterable[str]) -> Iterator[str]:
+    """
+    Give media ids, one after the other, reading those of stdin as they are needed.
+
+    Raises:
+        CommandError: one is none; what came before it was given already.
+    """
+    for text in given:
+        for id_ in sys.stdin if text == "-" else [text]:
+            id_ = id_.strip()
+            if id_ and not is_media_id(id_):
+                raise CommandError(
+                    _("“%(text)s” is no media id: 24 characters of 0-9 and a-f are.")
+                    % {"text": printable(id_)[:80]}
+                )
+            if id_:
+                yield id_

@@ -28,7 +28,7 @@ def run(*args: str) -> str:
 def clips(tmp_path: Path) -> list[str]:
     paths = [tmp_path / "first.mp4", tmp_path / "second.mp4"]
     for path in paths:
-        path.write_bytes(b"bytes")
+        path.write_bytes(path.name.encode())
     return [str(path) for path in paths]
 
 
@@ -42,14 +42,13 @@ def test_upload_writes_the_id(cloud: Cloud, clips: list[str]) -> None:
 
 
 def test_several_files_become_several_media(cloud: Cloud, clips: list[str]) -> None:
-    uploaded = json.loads(
-        run("cloudkey_upload", "--json", "--title", "T", "--asset", "mp4_h264_aac_hd", *clips)
-    )
+    uploaded = json.loads(run("cloudkey_upload", "--json", "--asset", "mp4_h264_aac_hd", *clips))
 
     assert [each["file"] for each in uploaded] == clips
     assert cloud.client.media.list()["total"] == 2
     info = cloud.client.media.info(id=uploaded[1]["id"], fields=["meta.title", "assets"])
-    assert (info["meta"]["title"], set(info["assets"])) == ("T", {"source", "mp4_h264_aac_hd"})
+    title, assets = info["meta"]["title"], set(info["assets"])
+    assert (title, assets) == ("second", {"source", "mp4_h264_aac_hd"})
 
 
 def test_list_is_a_table(cloud: Cloud) -> None:
@@ -90,7 +89,7 @@ def test_call_explains_its_arguments(cloud: Cloud, argument: str) -> None:
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        (["cloudkey_upload", "/nowhere/x.mp4"], "No such file or directory: '/nowhere/x.mp4'"),
+        (["cloudkey_upload", "/nowhere/x.mp4"], "/nowhere/x.mp4: No such file or directory"),
         (["cloudkey_list", "--account", "nobody"], 'CLOUDKEYS["nobody"] is not configured.'),
         (["cloudkey_list"], "300: No answer from http://127.0.0.1:9"),
         (["cloudkey_call", "media.list", "page"], "Arguments are written key=value"),

@@ -19,13 +19,12 @@ class Command(ClientCommand):
         super().add_arguments(parser)
         parser.add_argument("--page", type=int, default=1)
         parser.add_argument("--per-page", type=int, default=20)
+        parser.add_argument("--search", metavar="WORDS", help=_("in the title, or field:value"))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        page = self.client(options).media.list(
-            fields=FIELDS,
-            page=options["page"],
-            per_page=options["per_page"],
-        )
+        media, query = self.client(options).media, options["search"]
+        where = {"fields": FIELDS, "page": options["page"], "per_page": options["per_page"]}
+        page = media.search(query=query, **where) if query else media.list(**where)
         if options["json"]:
             self.write_json(page)
             return
@@ -41,6 +40,11 @@ class Command(ClientCommand):
 
 def _row(media: dict[str, Any]) -> list[object]:
     source = media.get("assets", {}).get("source", {})
-    created = datetime.fromtimestamp(media["created"], UTC).strftime("%Y-%m-%d %H:%M")
     title = media.get("meta", {}).get("title")
-    return [media["id"], created, source.get("status", "-"), source.get("duration", "-"), title]
+    status, seconds = source.get("status", "-"), source.get("duration", "-")
+    return [media["id"], created_of(media), status, seconds, title]
+
+
+def created_of(media: dict[str, Any]) -> str:
+    """Return when a media was made, to the minute."""
+    return datetime.fromtimestamp(media["created"], UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,59 +1,171 @@
 from __future__ import annotations
 
+import threading
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from ...uploads import DEFAULT_ASSETS, upload_media
+from ...client.multipart import sha1_of
+from ...plain_text import printable
+from ...protocol.exceptions import RPCException
+from ...uploads import DEFAULT_ASSETS, title_of
 from ..client_command import ClientCommand
+from ..local_files import LocalFiles
+from ..progress_line import ProgressLine
+
+MAX_JOBS = 16
+FIRST_LOOK, LONGEST_PAUSE = 1.0, 15.0  # seconds
+UNFINISHED = ("pending", "processing")
 
 
 class Command(ClientCommand):
-    help = str(gettext_lazy("Upload files, make media of them, and write their ids."))
+    help = str(gettext_lazy("Upload files and folders, make media of them, and write their ids."))
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("files", nargs="+", metavar="FILE")
+        parser.add_argument("paths", nargs="+", metavar="PATH", help=_("file, or folder of videos"))
         parser.add_argument("--title", help=_("title of the media; the file's name by default"))
         parser.add_argument(
             "--asset", action="append", dest="assets", metavar="NAME",
             help=_("asset to make, may be repeated; by default: %(names)s")
             % {"names": ", ".join(DEFAULT_ASSETS)},
         )  # fmt: skip
+        parser.add_argument(
+            "--jobs", type=int, default=1, metavar="N", help=_("files at a time; 1 by default")
+        )
+        parser.add_argument(
+            "--again", action="store_true", help=_("upload also what is on the cloud already")
+        )
+        parser.add_argument(
+            "--wait", action="store_true", help=_("until the media are ready, or failed")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        uploaded = []
-        for name in options["files"]:
-            media = upload_media(
-                name,
-                title=options["title"],
-                account=options["account"],
-                assets=options["assets"] or DEFAULT_ASSETS,
-                progress=self._progress(Path(name).name),
-            )
-            uploaded.append({"file": name, "id": media})
-            if not options["json"]:
-                self.stdout.write(f"{media}  {name}")
+        if not 1 <= options["jobs"] <= MAX_JOBS:
+            raise CommandError(_("--jobs is from 1 to %(most)d.") % {"most": MAX_JOBS})
+        paths = [Path(path) for path in options["paths"]]
+        files = LocalFiles(paths)
+        is_one = len(paths) == 1 and not paths[0].is_dir()
+        if options["title"] and not is_one:
+            raise CommandError(_("--title is for one file."))
+        self._options, self._client = options, self.client(options)
+        self._line = ProgressLine(self.stderr)
+        results: list[dict[str, Any]] = []
+        failed = 0
+        for result in self._upload_all(iter(files)):
+            if is_one and "error" in result:
+                raise CommandError(self._text_of(result))
+            failed += "error" in result
+            self._tell(result)
+            if options["json"] or options["wait"]:
+                results.append(result)
+        if options["wait"]:
+            failed += self._await(results)
+        self._line.clear()
+        for path, reason in files.skipped:
+            self.complain(f"{path}: {reason}")
         if options["json"]:
-            self.write_json(uploaded)
+            self.write_json(results)
+        if failed:
+            text = ngettext("%(count)d file failed.", "%(count)d files failed.", failed)
+            raise CommandError(text % {"count": failed})
 
-    def _progress(self, name: str) -> Any:
-        """Return a callback that rewrites one line of a terminal; none without a terminal."""
-        if not self.stderr.isatty():
-            return None
-        shown = 0.0
+    def _upload_all(self, paths: Iterator[Path]) -> Iterator[dict[str, Any]]:
+        """Give the result of each file as it comes, with a bounded number of them at work."""
+        jobs = self._options["jobs"]
+        stopping = self._stopping = threading.Event()
+        with ThreadPoolExecutor(jobs) as pool:
+            running: set[Future[dict[str, Any]]] = set()
+            try:
+                while True:
+                    running |= {
+                        pool.submit(self._upload, path)
+                        for path in islice(paths, jobs - len(running))
+                    }
+                    if not running:
+                        return
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    yield from (each.result() for each in done)
+            finally:
+                # Interrupted: what is being sent ends at its next piece.
+                stopping.set()
 
+    def _upload(self, path: Path) -> dict[str, Any]:
+        options = self._options
+        result: dict[str, Any] = {"file": str(path)}
+        try:
+            digest = sha1_of(path)
+            there = None if options["again"] else self._find(digest)
+            if there is not None:
+                return {**result, "id": there, "skipped": True}
+            arrived = self._client.file.upload_file(path, self._progress(path))
+            media = self._client.media.create(
+                url=arrived["url"],
+                assets_names=options["assets"] or list(DEFAULT_ASSETS),
+                meta={"title": options["title"] or title_of(path), "sha1": digest},
+            )
+            result["id"] = media["id"]
+        except RPCException as error:
+            result["error"] = str(error)
+        except OSError as error:
+            result["error"] = error.strerror or str(error)
+        return result
+
+    def _find(self, digest: str) -> str | None:
+        """Return the id of a media that was uploaded from the same bytes."""
+        query = f"meta.sha1:{digest}"
+        found = self._client.media.search(query=query, fields=["id"], per_page=1)["list"]
+        return str(found[0]["id"]) if found else None
+
+    def _progress(self, path: Path) -> Any:
         def show(sent: int, size: int) -> None:
-            nonlocal shown
-            if sent < size and time.monotonic() - shown < 0.1:
-                return
-            shown = time.monotonic()
-            end = "\r\x1b[K" if sent >= size else ""
-            self.stderr.write(f"\r{name}: {sent * 100 // size} %{end}", ending="")
-            self.stderr.flush()
+            if self._stopping.is_set():
+                raise OSError(_("interrupted"))
+            self._line.show(path.name, sent, size)
 
         return show
+
+    def _tell(self, result: dict[str, Any]) -> None:
+        self._line.clear()
+        if "error" in result:
+            self.complain(self._text_of(result))
+        elif not self._options["json"]:
+            note = f"  ({_('there already')})" if result.get("skipped") else ""
+            self.stdout.write(f"{result['id']}  {printable(result['file'])}{note}")
+            self.stdout.flush()
+
+    @staticmethod
+    def _text_of(failure: dict[str, Any]) -> str:
+        return printable(f"{failure['file']}: {failure['error']}")
+
+    def _await(self, results: list[dict[str, Any]]) -> int:
+        """Wait until each media is ready or failed; return how many failed."""
+        waiting = {result["id"]: result for result in results if "id" in result}
+        count, failed, pause = len(waiting), 0, FIRST_LOOK
+        while waiting:
+            for id_, result in list(waiting.items()):
+                assets = self._client.media.get_assets(id=id_)
+                states = {asset["status"] for asset in assets.values()}
+                if states.isdisjoint(UNFINISHED):
+                    del waiting[id_]
+                    result["status"] = "error" if "error" in states or not states else "ready"
+                    if result["status"] == "error":
+                        failed += 1
+                        self._line.clear()
+                        self.complain(f"{result['file']}: {_('the cloud could not prepare it')}")
+            if waiting:
+                self._line.write(
+                    _("%(ready)d of %(count)d are prepared")
+                    % {"ready": count - len(waiting), "count": count}
+                )
+                time.sleep(pause)
+                pause = min(LONGEST_PAUSE, pause * 1.5)
+        return failed
