@@ -8,24 +8,29 @@ that a model instance shows (:class:`FieldMedia`), and the rules of assignment b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.files import File
 from django.db import models
+from django.db.models import signals
 from django.db.models.query_utils import DeferredAttribute
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from . import companions
 from .addresses import sign_for
 from .client import CloudKey
 from .conf import DEFAULT_ALIAS, NAME, aliases
 from .connection import cloudkeys
+from .discards import discard
 from .forms import MediaFormField
 from .protocol.seclevel import parse_seclevel
 from .protocol.urls import is_media_id
 from .uploads import DEFAULT_ASSETS, claim, upload_media
+
+OnDelete = Literal["keep", "delete"]
 
 
 class FieldMedia:
@@ -36,11 +41,16 @@ class FieldMedia:
     here; only methods that say so ask the cloud.
     """
 
-    def __init__(self, field: MediaField, value: object) -> None:
+    def __init__(self, field: MediaField, value: object, row: models.Model | None = None) -> None:
         self.field = field
+        self.row = row
+        """The row that shows it, of fields that have to know."""
         self.file = value if isinstance(value, File) else None
         """A file that the next ``save()`` uploads."""
         self.id = "" if self.file is not None else str(value or "")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "row": None}
 
     @property
     def client(self) -> CloudKey:
@@ -130,6 +140,39 @@ class MediaDescriptor(DeferredAttribute):
         instance.__dict__[self.field.attname] = value
 
 
+class WatchingDescriptor(MediaDescriptor):
+    """The descriptor of a field with companions: what is assigned changes them."""
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        media = super().__get__(instance, cls)
+        if isinstance(media, FieldMedia):
+            media.row = instance
+        return media
+
+    def __set__(self, instance: Any, value: object) -> None:
+        name = self.field.attname
+        # Before the row is whole it is made or loaded, and its companions have values of their own.
+        is_whole = name in instance.__dict__ or not instance._state.adding
+        if not is_whole or _is_of_same_row(value, instance):
+            super().__set__(instance, value)
+            return
+        # What a deferred column holds is not worth a query: anything may differ from it.
+        before = instance.__dict__.get(name, _UNKNOWN)
+        super().__set__(instance, value)
+        after = FieldMedia(self.field, instance.__dict__[name])
+        if before is _UNKNOWN or FieldMedia(self.field, before) != after:
+            self.field.reset_companions(instance, after)
+
+
+_UNKNOWN = object()
+
+
+def _is_of_same_row(value: object, instance: models.Model) -> bool:
+    """Say whether *value* was loaded for the same row, as ``refresh_from_db()`` does."""
+    row = value.row if isinstance(value, FieldMedia) else None
+    return row is not None and row is not instance and not row._state.adding and row == instance
+
+
 class MediaField(models.CharField):  # type: ignore[type-arg]
     """
     A column of 24 characters for the id of a media.
@@ -143,6 +186,13 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         source_field: Name of a ``FileField`` of the same model that holds the original, for the
             admin action that uploads it.
         seclevel: Level of the field's addresses, ``"ip|useragent"``; the account's by default.
+        on_delete: What becomes of a media that was deleted with its row, or that ``save()``
+            replaced: ``"keep"``, or ``"delete"`` it on the cloud when the transaction is committed
+            and no row of any field of the account holds it any more.
+        status_field: Name of a ``CharField`` of the same model that keeps the
+            :class:`~django_cloudkey.media_state.MediaState`.
+        duration_field: Name of a ``FloatField`` or ``IntegerField`` of the same model, with
+            ``null=True``, that keeps the seconds.
     """
 
     description = _("Media on a video cloud")
@@ -157,12 +207,22 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         assets: Sequence[str] = DEFAULT_ASSETS,
         source_field: str = "",
         seclevel: int | str | None = None,
+        on_delete: OnDelete = "keep",
+        status_field: str = "",
+        duration_field: str = "",
         **kwargs: Any,
     ) -> None:
+        if on_delete not in get_args(OnDelete):
+            raise ValueError(f"on_delete must be 'keep' or 'delete', not {on_delete!r}.")
+        self.on_delete = on_delete
+        self.status_field = status_field
+        self.duration_field = duration_field
         self.account = account
         self.assets = tuple(assets)
         self.source_field = source_field
         self.seclevel = None if seclevel is None else parse_seclevel(seclevel)
+        if self.has_companions:
+            self.descriptor_class = WatchingDescriptor
         kwargs.setdefault("max_length", 24)
         if not kwargs.get("unique"):
             kwargs.setdefault("db_index", True)
@@ -185,7 +245,12 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         return f"{self.model._meta.label_lower}.{self.name}"
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        return [*super().check(**kwargs), *self._check_source_field(), *self._check_account()]
+        return [
+            *super().check(**kwargs),
+            *self._check_source_field(),
+            *self._check_account(),
+            *companions.check(self),
+        ]
 
     def _check_account(self) -> list[checks.CheckMessage]:
         # A site may do without any account, such as one that only runs a cloud's migrations.
@@ -241,7 +306,8 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
             id_ = upload_media(
                 media.file, account=self.account, assets=self.assets, field=self.label
             )
-            setattr(model_instance, self.attname, id_)
+            # Not assigned: the companions know since the file was that there is something new.
+            model_instance.__dict__[self.attname] = id_
             return id_
         if model_instance.__dict__.pop(self._claim_mark, None) == media.id:
             claim(media.id)
@@ -255,6 +321,90 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
     def _claim_mark(self) -> str:
         return f"_{self.name}_from_form"
 
+    # What a field with options does beside its own column. Others connect to no signal: loading,
+    # saving and deleting their rows costs nothing more.
+
+    def contribute_to_class(
+        self, cls: type[models.Model], name: str, private_only: bool = False
+    ) -> None:
+        super().contribute_to_class(cls, name, private_only)
+        # Of an abstract model each that inherits it has a copy.
+        if (self.on_delete == "delete" or self.has_companions) and not cls._meta.abstract:
+            signals.class_prepared.connect(self._connect)
+
+    def _connect(self, sender: type[models.Model], **kwargs: Any) -> None:
+        """Watch the rows of the field's model, of its proxies and of models that extend it."""
+        if not issubclass(sender, self.model):
+            return
+        signals.pre_save.connect(self._before_save, sender=sender)
+        signals.post_save.connect(self._after_save, sender=sender)
+        # The part that a row of another table extends is deleted as a row of its own.
+        if self.on_delete == "delete" and sender._meta.concrete_model is self.model:
+            signals.pre_delete.connect(self._before_delete, sender=sender)
+
+    @property
+    def has_companions(self) -> bool:
+        """Whether there are columns for the state or the duration."""
+        return bool(self.status_field or self.duration_field)
+
+    @property
+    def _change_mark(self) -> str:
+        return f"_{self.name}_changed"
+
+    @property
+    def _stored_mark(self) -> str:
+        return f"_{self.name}_stored"
+
+    def reset_companions(self, instance: models.Model, media: FieldMedia) -> None:
+        """Let the companions say that nothing is known yet of *media*."""
+        instance.__dict__[self._change_mark] = True
+        for name, value in companions.of_media(self, is_empty=not media).items():
+            setattr(instance, name, value)
+
+    def _before_save(
+        self, *, instance: Any, raw: bool, using: str, update_fields: Any, **kwargs: Any
+    ) -> None:
+        if raw or not self._is_written(instance, update_fields):
+            return
+        if instance._state.adding and self.status_field:
+            media = getattr(instance, self.attname)
+            if media and not getattr(instance, self.status_field):
+                self.reset_companions(instance, media)
+        if self.on_delete == "delete" and _may_exist(instance):
+            instance.__dict__[self._stored_mark] = self._stored(instance, using)
+
+    def _after_save(self, *, instance: Any, using: str, update_fields: Any, **kwargs: Any) -> None:
+        state = instance.__dict__
+        stored = state.pop(self._stored_mark, "")
+        if stored and stored != state.get(self.attname):
+            discard(self, stored, using=using)
+        if self._is_written(instance, update_fields) and state.pop(self._change_mark, False):
+            names = companions.of_media(self, is_empty=True)
+            left = {name: state[name] for name in names if name not in (update_fields or names)}
+            if left:
+                self._row(instance, using).update(**left)
+
+    def _before_delete(self, *, instance: Any, using: str, origin: Any, **kwargs: Any) -> None:
+        # Rows of a queryset and rows that go with another were loaded just now. The one that a
+        # program holds may be older, or changed and not saved.
+        in_hand = isinstance(origin, self.model) and origin.pk == instance.pk
+        media = self._stored(instance, using) if in_hand else str(getattr(instance, self.attname))
+        # Inside the transaction of the deletion; nothing happens if that fails.
+        discard(self, media, using=using)
+
+    def _is_written(self, instance: models.Model, update_fields: Any) -> bool:
+        if update_fields is not None:
+            return self.name in update_fields or self.attname in update_fields
+        return self.attname in instance.__dict__
+
+    def _stored(self, instance: models.Model, using: str) -> str:
+        """Return the id that the database has for the row, empty if it has none."""
+        return self._row(instance, using).values_list(self.attname, flat=True).first() or ""
+
+    def _row(self, instance: models.Model, using: str) -> models.QuerySet[Any]:
+        pk = getattr(instance, self.model._meta.pk.attname)
+        return models.QuerySet(self.model, using=using).filter(pk=pk)
+
     def value_to_string(self, obj: models.Model) -> str:
         return str(self.value_from_object(obj))
 
@@ -266,3 +416,11 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
             "max_length": None,
         }
         return models.Field.formfield(self, **{**options, **kwargs})
+
+
+def _may_exist(instance: models.Model) -> bool:
+    """Say whether saving *instance* may change a row, rather than add one."""
+    if not instance._state.adding:
+        return True
+    # As Django has it: a new row with a primary key that made itself is only ever inserted.
+    return instance.pk is not None and not instance._meta.pk.has_default()

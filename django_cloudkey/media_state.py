@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import models
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from .connection import cloudkeys
 from .protocol.assets import SOURCE, AssetStatus, is_thumbnail
@@ -13,6 +14,18 @@ from .uploads import refuse_larger
 
 if TYPE_CHECKING:
     from .fields import MediaField
+
+OF_SOURCE = (f"assets.{SOURCE}.duration", f"assets.{SOURCE}.file_size")
+
+
+class MediaState(models.TextChoices):
+    """The states of a media as its row keeps them; choices for the column that holds them."""
+
+    PROCESSING = "processing", gettext_lazy("being prepared")
+    READY = "ready", gettext_lazy("ready")
+    ERROR = "error", gettext_lazy("failed")
+    MISSING = "missing", gettext_lazy("not on the cloud")
+
 
 REASONS = {
     "not_a_video": gettext_noop("This file is not a video that can be played."),
@@ -29,39 +42,72 @@ REASONS = {
 
 def media_state(field: MediaField, media: str) -> dict[str, Any]:
     """
-    Ask the cloud and return ``{"state", "label", "progress", "reason", "thumbnail"}``.
+    Ask the cloud and return ``{"state", "label", "progress", "reason", "duration", …}``.
 
     ``state`` is ``processing``, ``ready`` or ``error``; ``progress`` is percent; ``reason`` is a
-    sentence; ``thumbnail`` and ``embed`` are signed addresses, for ready media only.
+    sentence; ``duration`` (seconds) and the signed addresses ``thumbnail`` and ``embed`` are for
+    ready media only.
 
     Raises:
         RPCException: the cloud refused, or could not be reached.
     """
     client = cloudkeys[field.account]
-    names = (SOURCE, *field.assets)
-    fields = [f"assets.{name}.{key}" for name in names for key in ("status", "progress", "error")]
-    fields.append(f"assets.{SOURCE}.file_size")
-    assets = client.media.info(id=media, fields=fields).get("assets", {})
-    size = assets.get(SOURCE, {}).get("file_size") or 0
-    if refuse_larger(media, size, account=field.account):
+    assets = assets_of(client.media.info(id=media, fields=asset_fields(field)))
+    if refuse_larger(media, size_of(assets), account=field.account):
         reason = _("The file is larger than was announced.")
-        return {"state": "error", "label": _("failed"), "reason": reason}
-    failed = next((each for each in assets.values() if each["status"] == AssetStatus.ERROR), None)
-    if failed is not None:
-        return {"state": "error", "label": _("failed"), "reason": _reason(failed.get("error"))}
-    if not assets:
-        return {"state": "error", "label": _("failed"), "reason": _("The media has no source.")}
-    unfinished = [each for each in assets.values() if each["status"] != AssetStatus.READY]
-    if unfinished:
-        progress = min(each.get("progress", 0) for each in unfinished)
-        return {"state": "processing", "label": _("being prepared"), "progress": progress}
+        label = str(MediaState.ERROR.label)
+        return {"state": MediaState.ERROR.value, "label": label, "reason": reason}
+    state = state_of(assets)
+    answer: dict[str, Any] = {"state": state.value, "label": str(state.label)}
+    if state is MediaState.ERROR:
+        return answer | {"reason": _reason_of(assets)}
+    if state is MediaState.PROCESSING:
+        unfinished = (each for each in assets.values() if each["status"] != AssetStatus.READY)
+        return answer | {"progress": min(each.get("progress", 0) for each in unfinished)}
     thumbnail = next((name for name in field.assets if is_thumbnail(name) and name in assets), None)
-    return {
-        "state": "ready",
-        "label": _("ready"),
+    return answer | {
+        "duration": duration_of(assets),
         "thumbnail": thumbnail and client.media.get_thumbnail_url(media, thumbnail),
         "embed": client.media.get_embed_url(media),
     }
+
+
+def asset_fields(field: MediaField) -> list[str]:
+    """Return the ``fields`` of ``media.info`` and ``media.list`` that a state is made from."""
+    names = (SOURCE, *field.assets)
+    keys = ("status", "progress", "error")
+    return [*(f"assets.{name}.{key}" for name in names for key in keys), *OF_SOURCE]
+
+
+def assets_of(info: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return asset name → asset, of what was answered for :func:`asset_fields`."""
+    return dict(info.get("assets", {}))
+
+
+def state_of(assets: dict[str, dict[str, Any]]) -> MediaState:
+    """Return the state of the media that has *assets*."""
+    statuses = {each["status"] for each in assets.values()}
+    if not statuses or AssetStatus.ERROR in statuses:
+        return MediaState.ERROR
+    return MediaState.READY if statuses == {AssetStatus.READY} else MediaState.PROCESSING
+
+
+def duration_of(assets: dict[str, dict[str, Any]]) -> float | None:
+    """Return seconds; None where the cloud does not know them."""
+    duration = assets.get(SOURCE, {}).get("duration")
+    return float(duration) if isinstance(duration, int | float) else None
+
+
+def size_of(assets: dict[str, dict[str, Any]]) -> int:
+    """Return the bytes of the source; 0 where the cloud does not know them."""
+    return assets.get(SOURCE, {}).get("file_size") or 0
+
+
+def _reason_of(assets: dict[str, dict[str, Any]]) -> str:
+    if not assets:
+        return _("The media has no source.")
+    failed = next(each for each in assets.values() if each["status"] == AssetStatus.ERROR)
+    return _reason(failed.get("error"))
 
 
 def _reason(error: dict[str, str] | None) -> str:

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from .fields import MediaField
-from .media_state import media_state
+from .media_state import MediaState, media_state
 from .models import Upload
 from .protocol.exceptions import NotFound, RPCException
 from .references import BadReference, Reference, read
@@ -86,7 +86,8 @@ def status(request: HttpRequest) -> JsonResponse:
         try:
             states.append(media_state(field, reference.media))
         except NotFound:
-            states.append({"state": "missing", "label": _("not on the cloud")})
+            missing = MediaState.MISSING
+            states.append({"state": missing.value, "label": str(missing.label)})
         except RPCException as error:
             states.append({"state": "unknown", "label": remote_failure(error)})
     return JsonResponse({"states": states})

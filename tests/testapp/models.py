@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.core.files.storage import Storage, storages
@@ -7,6 +8,7 @@ from django.db import models
 from django.utils.deconstruct import deconstructible
 
 from django_cloudkey.fields import MediaField
+from django_cloudkey.media_state import MediaState
 
 
 class Lesson(models.Model):
@@ -48,3 +50,58 @@ class Talk(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Course(models.Model):
+    title = models.CharField(max_length=100)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Watched(models.Model):
+    """Whatever has a video that goes with its row, and columns for what becomes of it."""
+
+    # One before the video and one behind it: neither order may matter.
+    state = models.CharField(max_length=10, blank=True, choices=MediaState.choices)
+    video = MediaField(
+        blank=True, on_delete="delete", status_field="state", duration_field="seconds"
+    )
+    seconds = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Episode(Watched):
+    course = models.ForeignKey(Course, models.CASCADE, null=True, blank=True)
+    title = models.CharField(max_length=100)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Pilot(Episode):
+    """An episode with a table of its own, beside that of all episodes."""
+
+    audience = models.CharField(max_length=100, blank=True)
+
+
+class Rerun(Episode):
+    """An episode, seen otherwise."""
+
+    class Meta:
+        proxy = True
+
+
+class Teaser(Watched):
+    """A key that it makes itself, a whole number of seconds, and at most one row for each media."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    video = MediaField(
+        null=True, blank=True, unique=True, on_delete="delete", duration_field="seconds"
+    )
+    seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.pk)
