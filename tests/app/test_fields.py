@@ -294,7 +294,14 @@ def changes(before: MediaField, after: MediaField) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "options",
-    [{"account": "archive"}, {"assets": ["mp4_h264_aac_hd"]}, {"source_field": "recording"}],
+    [
+        {"account": "archive"},
+        {"assets": ["mp4_h264_aac_hd"]},
+        {"source_field": "recording"},
+        {"seclevel": "ip"},
+        {"on_delete": "delete"},
+        {"status_field": "state", "duration_field": "seconds"},
+    ],
 )
 def test_option_that_changes_no_column_needs_no_migration(options: dict[str, Any]) -> None:
     assert changes(MediaField(blank=True), MediaField(blank=True, **options)) == {}
