@@ -15,7 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models, transaction
 
 from .connection import cloudkeys
-from .protocol.exceptions import NotFound, RPCException, TransportException
+from .protocol.exceptions import MAX_SHOWN, NotFound, RPCException, TransportException
+from .protocol.urls import is_media_id
 from .rows import is_held
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def discard(field: MediaField, media: str, *, using: str) -> None:
 
     Args:
         field: The field whose row held it.
-        media: Its id; nothing happens if it is empty.
+        media: What the column held; nothing happens if that is no id.
     """
-    if not media:
+    if not is_media_id(media):
         return
     connection = transaction.get_connection(using)
     # All rows of a transaction in one. A savepoint has its own, which is rolled back with it.
@@ -70,7 +71,10 @@ class Discards:
                 if isinstance(error, TransportException):
                     unreachable[field.account] = error
                 logger.error(
-                    "Media %s of the account %r was not deleted: %s", media, field.account, error
+                    "Media %s of the account %r was not deleted: %r",
+                    media,
+                    field.account,
+                    str(error)[:MAX_SHOWN],  # a cloud's words: one line, and no long one
                 )
 
     def _is_held(self, field: MediaField, media: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
+from django_cloudkey.client import CloudKey, RPCException
 from django_cloudkey.fields import MediaField
 from tests import urls
 from tests.testapp.models import Course, Episode, Lesson, Pilot, Rerun, Teaser
@@ -392,7 +394,43 @@ def test_account_that_is_not_configured_is_logged(
     assert record.name == "django_cloudkey.discards"
 
 
+def test_what_a_cloud_says_cannot_break_a_line_of_the_log(
+    monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = Episode.objects.create(title="a", video=MEDIA)
+    forged = Episode.objects.create(title="b", video="x\nERROR: forged")
+    said = RPCException("no\nERROR: forged" + "x" * 10_000)
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise said
+
+    monkeypatch.setattr(CloudKey, "call", refuse)
+    row.delete()
+    forged.delete()
+
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+    assert len(record.getMessage()) < 600
+
+
 # What it costs
+
+
+def test_waiting_for_the_commit_takes_little_memory() -> None:
+    rows = 5_000
+    Episode.objects.bulk_create(
+        Episode(title="a", video=f"{number:024x}") for number in range(rows)
+    )
+    tracemalloc.start()
+    try:
+        with transaction.atomic():
+            Episode.objects.all().delete()
+            waiting = tracemalloc.get_traced_memory()[0]
+            transaction.set_rollback(True)
+    finally:
+        tracemalloc.stop()
+
+    assert waiting / rows < 400  # bytes
 
 
 def test_field_that_keeps_costs_no_query_and_no_signal() -> None:
