@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models, transaction
 
+from .conf import aliases
 from .connection import cloudkeys
 from .protocol.exceptions import MAX_SHOWN, NotFound, RPCException, TransportException
 from .protocol.urls import is_media_id
@@ -57,27 +58,49 @@ class Discards:
         self._media[field, media] = None
 
     def __call__(self) -> None:
-        unreachable: dict[str, TransportException] = {}
+        outages: dict[str, TransportException] = {}
         for field, media in self._media:
+            error = self._delete(field, media, outages.get(field.account))
+            if error is None:
+                continue
+            if isinstance(error, TransportException):
+                outages[field.account] = error
+            logger.error(
+                "Media %s of the account %r was not deleted: %r",
+                media,
+                field.account,
+                str(error)[:MAX_SHOWN],  # a cloud's words: one line, and no long one
+            )
+
+    def _delete(
+        self, field: MediaField, media: str, outage: TransportException | None
+    ) -> Exception | None:
+        """Delete what nobody holds and return why that failed; after an *outage* do not try."""
+        try:
             if self._is_held(field, media):
-                continue
-            try:
-                if field.account in unreachable:
-                    raise unreachable[field.account]  # each further try would wait as long
-                cloudkeys[field.account].media.delete(id=media)
-            except NotFound:
-                continue
-            except (RPCException, ImproperlyConfigured) as error:
-                if isinstance(error, TransportException):
-                    unreachable[field.account] = error
-                logger.error(
-                    "Media %s of the account %r was not deleted: %r",
-                    media,
-                    field.account,
-                    str(error)[:MAX_SHOWN],  # a cloud's words: one line, and no long one
-                )
+                return None
+            if outage is not None:
+                return outage  # one more try would wait as long
+            cloudkeys[field.account].media.delete(id=media)
+        except NotFound:
+            return None
+        except (RPCException, ImproperlyConfigured) as error:
+            return error
+        return None
 
     def _is_held(self, field: MediaField, media: str) -> bool:
         # The database that was written need not be one that the router names.
         rows: models.QuerySet[Any] = models.QuerySet(field.model, using=self._using)
-        return rows.filter(**{field.attname: media}).exists() or is_held(field.account, media)
+        if rows.filter(**{field.attname: media}).exists():
+            return True
+        return any(is_held(alias, media) for alias in _same_account(field.account))
+
+
+def _same_account(alias: str) -> list[str]:
+    """Return all aliases of the account of *alias*: two may differ in a level or an address."""
+    user_id = cloudkeys.settings(alias).user_id
+    return [
+        each
+        for each, given in aliases().items()
+        if isinstance(given, dict) and given.get("USER_ID") == user_id
+    ]

@@ -70,7 +70,7 @@ def sync_rows(field: MediaField, *, everything: bool = False) -> Synced:
     if not count:
         return Synced(0, 0)
     client = cloudkeys[field.account]
-    is_listed = count - 1 > client.media.count() // PAGE
+    is_listed = count > 1 and count - 1 > client.media.count() // PAGE
     listing = _Listing(client, field) if is_listed else None
     asked = changed = 0
     for ids in _pages(rows, field.attname):

@@ -218,6 +218,23 @@ def test_media_that_another_row_holds_stays(cloud: Cloud, media: Any, model: Any
         assert on_cloud(cloud) == set()
 
 
+def test_row_of_another_alias_of_the_account_holds_it(
+    cloud: Cloud, media: Any, settings: Any, monkeypatch: Any
+) -> None:
+    settings.CLOUDKEYS = {
+        **settings.CLOUDKEYS,
+        "strict": {**settings.CLOUDKEYS["default"], "SECLEVEL": "ip"},
+        "unfinished": None,
+    }
+    monkeypatch.setattr(Lesson._meta.get_field("video"), "account", "strict")
+    row = Episode.objects.create(title="a", video=media())
+    other = Lesson.objects.create(title="the same", video=row.video.id)
+
+    row.delete()
+
+    assert on_cloud(cloud) == {other.video.id}
+
+
 @pytest.fixture
 def other_database() -> Iterator[str]:
     """Return the alias of a database with rows of the site that no router names."""

@@ -115,7 +115,7 @@ def test_media_of_several_rows_is_asked_about_once(cloud: Cloud, media: Any, cal
 
     assert sync_rows(VIDEO) == Synced(asked=1, changed=3)
 
-    assert calls() == ["media.count", "media.info"]
+    assert calls() == ["media.info"]
     assert [stored(row) for row in rows] == [("ready", 61.0)] * 3
 
 
