@@ -10,9 +10,10 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
 
 from .conf import (
     IN_PROCESS,
@@ -27,6 +28,7 @@ from .conf import (
 from .in_process import cloud_database
 
 MIN_KEY_LENGTH = 32
+STORAGE = "django_cloudkey.storage.CloudKeyStorage"
 KEY_HINT = "manage.py cloudkey_account create, on the cloud, shows the key of an account once."
 MISSPELT = ("CLOUDKEY", "CLOUD_KEYS", "CLOUD_KEY")
 
@@ -89,6 +91,28 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
         for alias, given in aliases().items()
         if isinstance(given, dict) and given.get("TRANSPORT") == IN_PROCESS
     ]
+
+
+@register()
+def check_storage(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A cloud that would keep its files on a cloud, perhaps on itself."""
+    if not apps.is_installed("django_cloudkey.server"):
+        return []
+    given = getattr(settings, "CLOUDKEY_SERVER", None)
+    alias = (given.get("STORAGE") if isinstance(given, dict) else None) or "cloudkey"
+    storage: Any = settings.STORAGES.get(str(alias), {})
+    backend = storage.get("BACKEND", "")
+    try:
+        found = import_string(backend) if backend else None
+    except ImportError:
+        return []  # the cloud's own check says so
+    if not any(
+        f"{each.__module__}.{each.__name__}" == STORAGE for each in getattr(found, "__mro__", ())
+    ):
+        return []
+    text = f"STORAGES[{alias!r}], where the cloud keeps its files, is a CloudKeyStorage."
+    hint = "Use a storage of files, such as FileSystemStorage outside MEDIA_ROOT, or S3."
+    return [Error(text, hint=hint, id="cloudkey.E020")]
 
 
 def shares_sqlite(alias: str) -> bool:

@@ -28,7 +28,9 @@ from .client.transport import (
     Answer,
     Reply,
     origin_of,
+    range_header,
     read_features,
+    read_range,
 )
 from .protocol.exceptions import TransportException
 
@@ -76,6 +78,10 @@ class InProcessTransport:
             raise source.failure
         return reply.read()
 
+    def fetch(self, url: str, start: int, length: int) -> bytes:
+        headers = {"REQUEST_METHOD": "GET", "HTTP_RANGE": range_header(start, length)}
+        return read_range(self._post(url, io.BytesIO(), 0, headers), start, length)
+
     def _post(self, url: str, stream: io.BufferedIOBase, length: int, headers: Any) -> Reply:
         environ = {**_environ(url), **headers, "CONTENT_LENGTH": str(length), "wsgi.input": stream}
         with _kept_connections():
@@ -97,6 +103,7 @@ class InProcessTransport:
             where=where,
             status=response.status_code,
             content=bytes(content),
+            content_range=response.headers.get("Content-Range", ""),
             features=read_features(response.headers.get("CloudKey-Features", "")),
         )
 

@@ -25,7 +25,7 @@ from .media import Media
 from .multipart import MultipartBody
 from .remote import RemoteObject
 from .retries import READS
-from .transport import HTTPTransport, Timeout, Transport
+from .transport import MAX_ANSWER_SIZE, HTTPTransport, Timeout, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -253,3 +253,15 @@ class CloudKey:
         return check_upload(answer, body.sha1)
 
     send.alters_data = True  # type: ignore[attr-defined]
+
+    def fetch(self, url: str, start: int, length: int) -> bytes:
+        """
+        Return *length* bytes, or those that are left, from *start* of what a signed address gives.
+
+        Raises:
+            NotFound: there is nothing, or it is not ready.
+            TransportException: there was no answer, or the address is refused.
+        """
+        return self._transport.fetch(url, start, min(length, MAX_ANSWER_SIZE))
+
+    fetch.alters_data = True  # type: ignore[attr-defined]

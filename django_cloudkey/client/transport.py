@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from .. import __version__
-from ..protocol.exceptions import TransportException
+from ..protocol.exceptions import NotFound, TransportException
 from ..protocol.secret import Secret
 from .multipart import MINIMUM_RATE, MultipartBody
 from .retries import BUDGET, PASSING, pause, read_retry_after
@@ -98,6 +98,19 @@ class Transport(Protocol):
             TransportException: there is none.
         """
 
+    def fetch(self, url: str, start: int, length: int) -> bytes:
+        """
+        Return bytes of what is at a signed address.
+
+        Args:
+            start: Position of the first.
+            length: How many, at most; MAX_ANSWER_SIZE at most.
+
+        Raises:
+            NotFound: there is nothing.
+            TransportException: there is no answer, or one of another range.
+        """
+
 
 class HTTPTransport:
     """
@@ -168,6 +181,12 @@ class HTTPTransport:
         headers = {"Content-Type": body.content_type}
         return self._post(url, body, headers, time.monotonic() + allowed).read()
 
+    def fetch(self, url: str, start: int, length: int) -> bytes:
+        headers = {"Range": range_header(start, length), "Accept-Encoding": "identity"}
+        deadline = time.monotonic() + self._timeout.total
+        reply = self._send("GET", url, None, headers, deadline)
+        return read_range(reply, start, length)
+
     def _check_upload_url(self, url: str) -> None:
         try:
             scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
@@ -187,6 +206,16 @@ class HTTPTransport:
     def _post(
         self, url: str, body: bytes | MultipartBody, headers: dict[str, str], deadline: float
     ) -> Reply:
+        return self._send("POST", url, body, headers, deadline)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        body: bytes | MultipartBody | None,
+        headers: dict[str, str],
+        deadline: float,
+    ) -> Reply:
         # Loaded by the first call, not by the import of the client.
         from .deadline import limits
 
@@ -196,7 +225,7 @@ class HTTPTransport:
         try:
             with (
                 limits(self._timeout.read, deadline),
-                line.post(url, body, headers, timeout) as response,
+                line.send(method, url, body, headers, timeout) as response,
             ):
                 content = self._read(response, where)
         except OSError as error:  # of requests too; a plain one where it misses a file
@@ -207,6 +236,7 @@ class HTTPTransport:
             where=where,
             status=response.status_code,
             content=content,
+            content_range=response.headers.get("Content-Range", ""),
             features=read_features(response.headers.get("CloudKey-Features", "")),
             # Answers of the cloud are HTTP 200; those worth another try say when.
             may_pass=response.status_code in PASSING or "Retry-After" in response.headers,
@@ -243,26 +273,29 @@ class _Line:
         self._url = url
         self._call = self._prepare(url)
 
-    def post(
+    def send(
         self,
+        method: str,
         url: str,
-        body: bytes | MultipartBody,
+        body: bytes | MultipartBody | None,
         headers: dict[str, str],
         timeout: tuple[float, float],
     ) -> requests.Response:
         """Return the answer's head; a redirect is an answer like any other."""
         common, options = self._call if url == self._url else self._prepare(url)
         request = common.copy()
+        request.method = method
         request.headers.update(headers)
-        request.headers["Content-Length"] = str(len(body))
-        request.body = body  # type: ignore[assignment]
+        if body is not None:
+            request.headers["Content-Length"] = str(len(body))
+            request.body = body  # type: ignore[assignment]
         adapter = self._session.get_adapter(url)
         return adapter.send(request, timeout=timeout, **options)
 
     def _prepare(self, url: str) -> tuple[requests.PreparedRequest, dict[str, Any]]:
         import requests
 
-        request = requests.Request("POST", url, headers=self._session.headers).prepare()
+        request = requests.Request("GET", url, headers=self._session.headers).prepare()
         options = self._session.merge_environment_settings(url, {}, True, None, None)
         return request, dict(options)
 
@@ -275,6 +308,7 @@ class Reply:
     """Origin that was asked, without credentials."""
     status: int = 0
     content: bytes = b""
+    content_range: str = ""
     features: frozenset[str] = frozenset()
     lost: str = ""
     """Kind of failure, when nothing came."""
@@ -296,6 +330,28 @@ class Reply:
         if self.status != 200 and not is_answer:
             raise TransportException(f"{self.where} answered HTTP {self.status}.")
         return self.content
+
+
+def range_header(start: int, length: int) -> str:
+    """Return the ``Range`` header that asks for *length* bytes from *start*."""
+    return f"bytes={start}-{start + length - 1}"
+
+
+def read_range(reply: Reply, start: int, length: int) -> bytes:
+    """
+    Return the bytes that were asked for.
+
+    Raises:
+        NotFound, TransportException: as :meth:`Transport.fetch` says.
+    """
+    if reply.lost:
+        reply.read()
+    if reply.status == 404:
+        raise NotFound("There is no such asset, or it is not ready.")
+    is_asked = reply.content_range.startswith(f"bytes {start}-")
+    if reply.status != 206 or not is_asked or not 0 < len(reply.content) <= length:
+        raise TransportException(f"{reply.where} answered HTTP {reply.status} to a range.")
+    return reply.content
 
 
 def origin_of(url: str) -> str:

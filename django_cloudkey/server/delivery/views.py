@@ -6,6 +6,7 @@ import logging
 import time
 
 from django.db import DatabaseError
+from django.db.models import Q
 from django.http import (
     FileResponse,
     HttpRequest,
@@ -74,10 +75,11 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
         return _redirect(grant.sign(f"{cloud.cdn_url}/{address.path}", address))
     asset = (
         Asset.objects.filter(
+            # A source is what was sent, whatever becomes of it.
+            Q(status=AssetStatus.READY) | Q(name=SOURCE),
             media__account=address.user,
             media=address.media,
             name=address.asset_name,
-            status=AssetStatus.READY,
         )
         .exclude(file="")
         .first()
