@@ -79,8 +79,8 @@ class HostileServer:
             self.connections += 1
             self._open.append(connection)
             thread = threading.Thread(target=self._serve, args=[connection], daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), self._secured(connection) as connection:
