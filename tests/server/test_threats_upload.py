@@ -252,7 +252,7 @@ NO_VIDEOS = {
 }
 
 
-def test_t074_t075_what_is_no_video_ends_in_error_and_is_shown_by_nobody(cloud: Cloud) -> None:
+def test_t074_t075_what_is_no_video_ends_in_error_and_is_never_shown(cloud: Cloud) -> None:
     media = {}
     for kind, content in NO_VIDEOS.items():
         body = part('name="file"; filename="x.mp4"\r\nContent-Type: video/mp4', content)
@@ -270,8 +270,15 @@ def test_t074_t075_what_is_no_video_ends_in_error_and_is_shown_by_nobody(cloud: 
     for kind, made in media.items():
         statuses = {asset["status"] for asset in cloud.client.media.get_assets(id=made).values()}
         assert (kind, statuses) == (kind, {"error"})
-        source = requests.get(cloud.client.media.get_stream_url(made, "source"), timeout=10)
-        assert (kind, source.status_code) == (kind, 404)
+        address = cloud.client.media.get_stream_url(made, "source")
+        assert requests.get(address.partition("?")[0], timeout=10).status_code == 403
+        # Whoever sent it can have it back, as a file that no browser runs.
+        source = requests.get(address, timeout=10)
+        assert (kind, source.content) == (kind, NO_VIDEOS[kind])
+        assert source.headers["Content-Type"] == "application/octet-stream"
+        assert source.headers["X-Content-Type-Options"] == "nosniff"
+        assert source.headers["Content-Disposition"].startswith("attachment")
+        assert source.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert {asset.error_code for asset in Asset.objects.all()} == {"not_a_video"}
 
 

@@ -87,7 +87,8 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     if asset is None:
         return _refusal(404, "Not found.")
     response = _respond(request, asset)
-    if isinstance(address, Stream) and address.protocol == "http":
+    # A source may be anything that somebody sent: it is kept as a file, never shown.
+    if isinstance(address, Stream) and (address.protocol == "http" or asset.name == SOURCE):
         given = grant.terms.options.get("filename", "") if grant is not None else ""
         name = split_name(given)[0] or asset.name
         name = f"{name}.{asset.extension}" if asset.extension else name
