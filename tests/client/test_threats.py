@@ -955,6 +955,9 @@ class Failing:
     def send(self, url: str, body: MultipartBody) -> bytes:
         raise NotImplementedError
 
+    def fetch(self, url: str, start: int, length: int) -> bytes:
+        raise NotImplementedError
+
 
 def shown_by(error: BaseException) -> str:
     """Return all that a log with frame variables and Django's page of an error show of *error*."""

@@ -104,6 +104,9 @@ class Verifying:
     def send(self, url: str, body: Any) -> bytes:
         raise NotImplementedError
 
+    def fetch(self, url: str, start: int, length: int) -> bytes:
+        raise NotImplementedError
+
 
 @calls(6400, 100_032)
 def test_f40_threads_with_accounts_and_others_of_their_own_sign_for_themselves(calls: int) -> None:
