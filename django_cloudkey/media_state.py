@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
+from .client import CloudKey
 from .connection import cloudkeys
 from .protocol.assets import SOURCE, AssetStatus, is_thumbnail
 from .uploads import refuse_larger
@@ -57,6 +59,19 @@ def media_state(field: MediaField, media: str) -> dict[str, Any]:
         reason = _("The file is larger than was announced.")
         label = str(MediaState.ERROR.label)
         return {"state": MediaState.ERROR.value, "label": label, "reason": reason}
+    thumbnails = [name for name in field.assets if is_thumbnail(name)]
+    return describe(client, media, assets, thumbnails)
+
+
+def describe(
+    client: CloudKey, media: str, assets: dict[str, dict[str, Any]], thumbnails: Iterable[str]
+) -> dict[str, Any]:
+    """
+    Return what :func:`media_state` does, of the media that has *assets*.
+
+    Args:
+        thumbnails: Names of stills, the best first; the first that there is will be shown.
+    """
     state = state_of(assets)
     answer: dict[str, Any] = {"state": state.value, "label": str(state.label)}
     if state is MediaState.ERROR:
@@ -64,7 +79,7 @@ def media_state(field: MediaField, media: str) -> dict[str, Any]:
     if state is MediaState.PROCESSING:
         unfinished = (each for each in assets.values() if each["status"] != AssetStatus.READY)
         return answer | {"progress": min(each.get("progress", 0) for each in unfinished)}
-    thumbnail = next((name for name in field.assets if is_thumbnail(name) and name in assets), None)
+    thumbnail = next((name for name in thumbnails if name in assets), None)
     return answer | {
         "duration": duration_of(assets),
         "thumbnail": thumbnail and client.media.get_thumbnail_url(media, thumbnail),
@@ -74,14 +89,19 @@ def media_state(field: MediaField, media: str) -> dict[str, Any]:
 
 def asset_fields(field: MediaField) -> list[str]:
     """Return the ``fields`` of ``media.info`` and ``media.list`` that a state is made from."""
-    names = (SOURCE, *field.assets)
+    return fields_of((SOURCE, *field.assets))
+
+
+def fields_of(names: Iterable[str]) -> list[str]:
+    """Return the ``fields`` that a state is made from, for the assets *names*."""
     keys = ("status", "progress", "error")
     return [*(f"assets.{name}.{key}" for name in names for key in keys), *OF_SOURCE]
 
 
 def assets_of(info: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return asset name → asset, of what was answered for :func:`asset_fields`."""
-    return dict(info.get("assets", {}))
+    found = info.get("assets") or {}
+    return {name: asset for name, asset in found.items() if asset and asset.get("status")}
 
 
 def state_of(assets: dict[str, dict[str, Any]]) -> MediaState:

@@ -36,7 +36,7 @@ def each_once(get_page: Callable[[dict[str, Any]], Any]) -> Iterator[dict[str, A
     stale = 0
     while True:
         page = get_page(where)
-        rows = _rows(page)
+        rows = rows_of(page)
         fresh = [row for row in rows if row["id"] not in recent]
         for row in fresh:
             # Before it is given: whoever receives a row may change it.
@@ -44,7 +44,7 @@ def each_once(get_page: Callable[[dict[str, Any]], Any]) -> Iterator[dict[str, A
                 recent[row["id"]] = None
                 yield row
         token = page.get("next")
-        if not rows or not (token or _has_more(page, number)):
+        if not rows or not (token or has_more(page, number)):
             return
         stale = 0 if fresh else stale + 1
         if stale == PATIENCE or (token and where == {"after": token}):
@@ -55,7 +55,13 @@ def each_once(get_page: Callable[[dict[str, Any]], Any]) -> Iterator[dict[str, A
         where = {"after": token} if token else {"page": number}
 
 
-def _rows(page: Any) -> list[dict[str, Any]]:
+def rows_of(page: Any) -> list[dict[str, Any]]:
+    """
+    Return the rows of a page object, each with its ``id``.
+
+    Raises:
+        SerializerError: it is no page.
+    """
     rows = page.get("list") if isinstance(page, dict) else None
     if not isinstance(rows, list):
         raise SerializerError("The server's answer is not a page of a list.")
@@ -65,9 +71,10 @@ def _rows(page: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _has_more(page: dict[str, Any], number: int) -> bool:
-    has_more = page.get("has_more")
-    if isinstance(has_more, bool):
-        return has_more
+def has_more(page: dict[str, Any], number: int) -> bool:
+    """Say whether there is a page behind *page*, whose number is *number*; if in doubt, yes."""
+    told = page.get("has_more")
+    if isinstance(told, bool):
+        return told
     pages = page.get("pages")
     return not isinstance(pages, int) or number < pages
