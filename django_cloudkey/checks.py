@@ -26,6 +26,7 @@ from .conf import (
     wrong_setting,
 )
 from .in_process import cloud_database
+from .protocol.scheme2.url_token import LIFETIME
 
 MIN_KEY_LENGTH = 32
 STORAGE = "django_cloudkey.storage.CloudKeyStorage"
@@ -65,8 +66,29 @@ def check_name(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
     return [Warning(text, hint=f"Rename {given[0]} to {NAME}.", id="cloudkey.W002")]
 
 
+@register()
+def check_lifetimes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Accounts whose addresses would live for longer than a cloud takes tokens."""
+    return [
+        Warning(
+            f'{NAME}["{alias}"] signs addresses for {longest} seconds (URL_LIFETIME and '
+            f"URL_BUCKET), and under scheme 2 a cloud refuses those of more than {LIFETIME}, "
+            "unless it is told otherwise.",
+            hint=f'"URL_LIFETIME": {LIFETIME - account.url_bucket}, or less. Silence this if the '
+            'cloud\'s CLOUDKEY_SERVER["MAX_TOKEN_LIFETIME"] allows it.',
+            id="cloudkey.W003",
+        )
+        for alias in aliases()
+        if (account := read_account(alias, [])) is not None
+        and account.secret is not None
+        and (longest := account.url_lifetime + account.url_bucket) > LIFETIME
+    ]
+
+
 def _weakness(account: AccountSettings) -> str:
     """Return why the key is none, or none that is secret."""
+    if account.api_key is None:
+        return ""
     key = account.api_key.reveal()
     if account.user_id in key:
         return "contains the USER_ID, which every address shows"

@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
+from .protocol.scheme2.keys import is_kid, is_secret
 from .protocol.seclevel import SecLevel, Viewer, parse_seclevel
 from .protocol.secret import Secret
 from .protocol.signing import URL_LIFETIME
@@ -41,10 +42,16 @@ class AccountSettings:
 
     user_id: str
     """``USER_ID``: id of the account, 24 hexadecimal characters. Required."""
-    api_key: Secret
-    """``API_KEY``: its key. Required."""
     base_url: str
     """``BASE_URL``: address of the cloud. Required."""
+    api_key: Secret | None = None
+    """``API_KEY``: its key of the historical scheme. Required without ``SECRET``."""
+    secret: Secret | None = None
+    """``SECRET``: a secret of scheme 2, 32 to 64 bytes as base64url, which signs calls and
+    addresses in place of the key."""
+    kid: str | None = None
+    """``KID``: the name of ``SECRET`` on the cloud, such as ``"k1"``; both or neither are
+    given."""
     cdn_url: str | None = None
     """``CDN_URL``: address of its streams; ``BASE_URL`` by default."""
     static_url: str | None = None
@@ -142,10 +149,12 @@ def read_account(alias: str, problems: list[Problem]) -> AccountSettings | None:
         problems.append(Problem(f"{where} must be a dict, got {_shown(given)}."))
         return None
     values = {}
+    names = [key for key in SCHEME2 if given.get(key)]
+    required = (*REQUIRED, *(() if names else ("API_KEY",)))
     for key, read in _READERS.items():
         value = given.get(key)
         if value is None or value == "":
-            if key in REQUIRED:
+            if key in required:
                 problems.append(Problem(f'{where}["{key}"] is missing.', is_missing=True))
             continue
         try:
@@ -154,6 +163,9 @@ def read_account(alias: str, problems: list[Problem]) -> AccountSettings | None:
             part = value if wrong.got is _ALL else wrong.got
             got = "" if key in SECRETS else f", got {_shown(part)}"
             problems.append(Problem(f'{where}["{key}"] must be {wrong.expected}{got}.', wrong.hint))
+    if len(names) == 1 and names[0].lower() in values:
+        (other,) = set(SCHEME2) - set(names)
+        problems.append(Problem(f'{where}["{other}"] is missing.', is_missing=True))
     return AccountSettings(**values) if len(problems) == before else None
 
 
@@ -203,6 +215,20 @@ def _api_key(value: Any) -> Secret:
     if not key.is_word():
         raise _Wrong("visible ASCII characters, without spaces")
     return key
+
+
+def _secret(value: Any) -> Secret:
+    secret = Secret(value)
+    del value
+    if not is_secret(secret):
+        raise _Wrong("32 to 64 bytes as base64url without padding, as the cloud shows them once")
+    return secret
+
+
+def _kid(value: Any) -> str:
+    if not is_kid(value):
+        raise _Wrong("1 to 32 of A-Z a-z 0-9 _ -, such as 'k1'")
+    return str(value)
 
 
 def _url(value: Any) -> str:
@@ -299,6 +325,8 @@ def _viewer(value: Any) -> Any:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "USER_ID": _user_id,
     "API_KEY": _api_key,
+    "SECRET": _secret,
+    "KID": _kid,
     "BASE_URL": _url,
     "CDN_URL": _url,
     "STATIC_URL": _url,
@@ -313,6 +341,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "URL_BUCKET": _number(0, MAX_URL_LIFETIME),
 }
 KEYS = set(_READERS)
-REQUIRED = ("USER_ID", "API_KEY", "BASE_URL")
-SECRETS = ("USER_ID", "API_KEY", "PROXY")
+REQUIRED = ("USER_ID", "BASE_URL")
+"""And ``API_KEY``, or both of SCHEME2."""
+SCHEME2 = ("SECRET", "KID")
+SECRETS = ("USER_ID", "API_KEY", "SECRET", "KID", "PROXY")
 """Keys whose value no message shows; whoever exchanges id and key has the key under ``USER_ID``."""

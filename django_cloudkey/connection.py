@@ -67,6 +67,8 @@ def _new(account: AccountSettings) -> tuple[AccountSettings, CloudKey]:
         proxy=account.proxy,
         retries=account.retries,
         transport=InProcessTransport(base_url) if account.transport == IN_PROCESS else None,
+        secret=account.secret,
+        kid=account.kid,
     )
     return account, client
 

@@ -213,19 +213,21 @@ def _two_hosts(account: Account) -> Iterator[CheckMessage]:
 
 
 def _written_key(account: Account) -> Iterator[CheckMessage]:
-    name = os.environ.get("DJANGO_SETTINGS_MODULE", "")
-    path = getattr(sys.modules.get(name), "__file__", None)
+    module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    path = getattr(sys.modules.get(module), "__file__", None)
     try:
         source = Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
     except OSError:
         return
-    if account.settings.api_key.reveal() in source:
-        yield Warning(
-            f'{account.place}["API_KEY"] is written in {name}: whoever can read the code, '
-            "or an old version of it, has the account.",
-            hint='"API_KEY": os.environ["CLOUDKEY_API_KEY"]',
-            id="cloudkey.W028",
-        )
+    keys = {"API_KEY": account.settings.api_key, "SECRET": account.settings.secret}
+    for name, secret in keys.items():
+        if secret is not None and secret.reveal() in source:
+            yield Warning(
+                f'{account.place}["{name}"] is written in {module}: whoever can read the code, '
+                "or an old version of it, has the account.",
+                hint=f'"{name}": os.environ["CLOUDKEY_{name}"]',
+                id="cloudkey.W028",
+            )
 
 
 CHECKS = (

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 
 from django_cloudkey import cloudkeys
 from django_cloudkey.addresses import sign_for
-from django_cloudkey.checks import check_accounts, check_name
+from django_cloudkey.checks import check_accounts, check_lifetimes, check_name
 from django_cloudkey.conf import KEYS, REQUIRED, account_settings
 
 
 def configure(settings: Any, **keys: object) -> None:
     settings.CLOUDKEYS = {"default": {**settings.CLOUDKEYS["default"], **keys}}
+
+
+NEW = "A" * 42 + "E"  # 32 bytes
 
 
 def test_good_settings_are_silent() -> None:
@@ -34,6 +37,68 @@ def test_misspelt_key_is_guessed(settings: Any) -> None:
     assert message.id == "cloudkey.E001"
     assert message.msg == "CLOUDKEYS[\"default\"] has an unknown key 'BASE_ULR'."
     assert message.hint == "Did you mean 'BASE_URL'?"
+
+
+def test_either_credentials_are_enough(settings: Any) -> None:
+    both = {**settings.CLOUDKEYS["default"], "SECRET": NEW, "KID": "k1"}
+    without_key = {name: value for name, value in both.items() if name != "API_KEY"}
+    settings.CLOUDKEYS = {"both": both, "new": without_key}
+
+    assert check_accounts(None) == []
+    for alias, account in settings.CLOUDKEYS.items():
+        client = cloudkeys[alias]
+        assert client.signing_keys is not None
+        assert client.signing_keys.kid == "k1"
+        assert client.api_key.reveal() == account.get("API_KEY", "")
+        assert NEW not in repr((client, vars(client), cloudkeys.settings(alias)))
+
+
+@pytest.mark.parametrize(("given", "other"), [("SECRET", "KID"), ("KID", "SECRET")])
+def test_secret_and_its_name_are_given_together(settings: Any, given: str, other: str) -> None:
+    configure(settings, **{"SECRET": NEW, "KID": "k1", other: ""})
+
+    (message,) = check_accounts(None)
+    assert (message.id, message.msg) == (
+        "cloudkey.E002",
+        f'CLOUDKEYS["default"]["{other}"] is missing.',
+    )
+    with pytest.raises(ImproperlyConfigured, match=f'"{other}"\\] is missing'):
+        cloudkeys["default"]
+
+
+def test_misspelt_secret_is_guessed_and_nothing_else_is_said(settings: Any) -> None:
+    account = {**settings.CLOUDKEYS["default"], "SECERT": NEW, "KID": "k1"}
+    del account["API_KEY"]
+    settings.CLOUDKEYS = {"default": account}
+
+    (message,) = check_accounts(None)
+    assert (message.id, message.hint) == ("cloudkey.E001", "Did you mean 'SECRET'?")
+    assert NEW not in str(message)
+
+
+def test_exchanged_secret_and_name_show_neither(settings: Any) -> None:
+    configure(settings, SECRET="k1", KID=NEW)
+
+    messages = check_accounts(None)
+    assert [each.id for each in messages] == ["cloudkey.E002"] * 2
+    assert NEW not in str(messages)
+
+
+WEEK = 7 * 24 * 3600
+
+
+def test_w003_addresses_that_live_for_longer_than_tokens_may(settings: Any) -> None:
+    configure(settings, URL_LIFETIME=WEEK + 1)
+    assert check_lifetimes(None) == []  # nothing to the historical scheme
+
+    configure(settings, SECRET=NEW, KID="k1", URL_LIFETIME=WEEK - 60, URL_BUCKET=60)
+    assert check_lifetimes(None) == []
+
+    configure(settings, URL_BUCKET=3600)
+    (message,) = check_lifetimes(None)
+    assert message.id == "cloudkey.W003"
+    assert message.msg.startswith('CLOUDKEYS["default"] signs addresses for 608340 seconds')
+    assert str(message.hint).startswith(f'"URL_LIFETIME": {WEEK - 3600}, or less.')
 
 
 def test_misspelt_key_is_not_missing_as_well(settings: Any) -> None:
@@ -59,6 +124,7 @@ def test_key_that_is_no_text_is_unknown(settings: Any, key: Any) -> None:
 LEVELS = "none, delegate, asnum, ip, useragent, useonce, country, referer, referer_strict"
 HTTP = "an address that starts with http:// or https://"
 PROXY = "the address of a proxy, such as 'http://proxy.example.org:3128'"
+SECRET = "must be 32 to 64 bytes as base64url without padding, as the cloud shows them once"
 PROXIES = "a list of addresses and networks"
 
 
@@ -72,6 +138,11 @@ PROXIES = "a list of addresses and networks"
         ("USER_ID", 24, "must be 24 characters of 0-9 and a-f", None),
         ("API_KEY", "two words", "must be visible ASCII characters, without spaces", None),
         ("API_KEY", b"0123456789", "must be visible ASCII characters, without spaces", None),
+        ("SECRET", "0123456789abcdef", SECRET, None),
+        ("SECRET", b"0123456789abcdef" * 4, SECRET, None),
+        ("SECRET", "0123456789abcdef" * 6, SECRET, None),
+        ("KID", "my key", "must be 1 to 32 of A-Z a-z 0-9 _ -, such as 'k1'", None),
+        ("KID", "0123456789abcdef" * 3, "must be 1 to 32 of A-Z a-z 0-9 _ -, such as 'k1'", None),
         ("BASE_URL", "cloud.example", f"must be {HTTP}, got 'cloud.example'", None),
         ("BASE_URL", "https://", f"must be {HTTP}, got 'https://'", None),
         ("BASE_URL", "https://[::1/cloud", f"must be {HTTP}, got 'https://[::1/cloud'", None),
@@ -230,7 +301,7 @@ def test_every_wrong_value_is_named_at_once(settings: Any) -> None:
 @pytest.mark.parametrize("value", [None, ""])
 def test_optional_key_without_a_value_has_its_default(settings: Any, value: object) -> None:
     before = account_settings("default")
-    configure(settings, **dict.fromkeys(KEYS - set(REQUIRED), value))
+    configure(settings, **dict.fromkeys(KEYS - {*REQUIRED, "API_KEY"}, value))
 
     assert check_accounts(None) == []
     assert account_settings("default") == before

@@ -22,6 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_cloudkey import SecLevel
 from django_cloudkey.deploy_checks import check_deployment
+from django_cloudkey.protocol.scheme2.keys import new_secret
 
 from ..testapp.models import Lesson
 
@@ -57,7 +58,7 @@ def configure(settings: Any, **changes: Any) -> None:
         **changes,
     }
     keys = {"BASE_URL", "CDN_URL", "STATIC_URL", "SECLEVEL", "TRUSTED_PROXIES", "URL_LIFETIME"}
-    keys |= {"VIEWER", "TRANSPORT"}
+    keys |= {"VIEWER", "TRANSPORT", "SECRET", "KID"}
     account = {key: values.pop(key) for key in keys & values.keys()}
     settings.CLOUDKEYS = {
         "default": {"USER_ID": "4d0c0ffee000000000000001", "API_KEY": KEY, **account}
@@ -144,6 +145,23 @@ def test_what_harms_a_public_site_is_warned_of(
     assert 'CLOUDKEYS["default"]' in message.msg
     assert message.hint
     assert KEY not in f"{message}"
+
+
+def test_w028_secret_in_the_settings_module(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = ModuleType("mysite.settings")
+    module.__file__ = str(tmp_path / "settings.py")
+    monkeypatch.setitem(sys.modules, "mysite.settings", module)
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "mysite.settings")
+    secret = new_secret().reveal()
+    Path(module.__file__).write_text(f'SECRET = "{secret}"')
+
+    (message,) = deployed(settings, SECRET=secret, KID="k1")
+    assert message.id == "cloudkey.W028"
+    assert message.msg.startswith('CLOUDKEYS["default"]["SECRET"] is written in mysite.settings:')
+    assert message.hint == '"SECRET": os.environ["CLOUDKEY_SECRET"]'
+    assert secret not in f"{message}"
 
 
 @pytest.mark.parametrize(
