@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from ..protocol.assets import SOURCE, is_thumbnail
 from ..protocol.exceptions import NotFound
 from . import jobs
+from .files import MADE_UNDER
 from .models import Asset, DiscardedFile, Media
 
 _UNFINISHED = [Asset.Status.PENDING, Asset.Status.PROCESSING]
@@ -91,6 +94,30 @@ def retake_stills(media: Media, at: float, every: Iterable[str]) -> None:
     media.save(update_fields=["still_at"])
     names = [name for name in media.assets.values_list("name", flat=True) if is_thumbnail(name)]
     _replace(media, names or list(every))
+
+
+def remake(media: Media, names: Iterable[str] = ()) -> list[str]:
+    """
+    Queue assets to be made of the source again, ready or not, and return their names.
+
+    They are gone until the worker has made them.
+
+    Args:
+        names: Those to be made; by default all that were made here, or failed to be. Files that
+            were given as they are stay.
+
+    Raises:
+        NotFound: the media has no source, or no such asset that is made of it.
+    """
+    _source(media)
+    made = media.assets.exclude(name=SOURCE).filter(Q(file="") | Q(file__startswith=MADE_UNDER))
+    found = set(made.values_list("name", flat=True))
+    wanted = list(dict.fromkeys(names)) or sorted(found)
+    unknown = [name for name in wanted if name not in found]
+    if unknown:
+        raise NotFound(f"The media has no asset {unknown[0]} that is made of its source")
+    _replace(media, wanted)
+    return wanted
 
 
 def _source(media: Media) -> Asset:

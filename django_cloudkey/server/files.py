@@ -21,6 +21,9 @@ from django.core.files.storage import Storage, storages
 
 from .conf import cloud
 
+RECEIVED_UNDER, MADE_UNDER = "uploads/", "media/"
+"""Beginnings of the names of what was uploaded and of what jobs made."""
+
 
 def storage() -> Storage:
     return storages[cloud.storage]

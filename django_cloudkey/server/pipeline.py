@@ -269,7 +269,7 @@ def _lock(media: Media) -> None:
 
 
 def _prefix(media: Media) -> str:
-    return f"media/{media.account_id}/{media.pk}"
+    return f"{files.MADE_UNDER}{media.account_id}/{media.pk}"
 
 
 def discard_media(media: Media) -> None:

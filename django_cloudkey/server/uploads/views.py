@@ -131,7 +131,7 @@ def _take(request: HttpRequest, slot: UploadSlot) -> dict[str, Any]:
 
 def _store(handler: SlotHandler, slot: UploadSlot) -> str:
     try:
-        return files.store(handler.path, f"uploads/{slot.pk}")
+        return files.store(handler.path, f"{files.RECEIVED_UNDER}{slot.pk}")
     except OSError as error:
         if error.errno in FULL_DISK:
             raise no_space() from error
