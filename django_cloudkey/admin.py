@@ -30,7 +30,7 @@ from .fields import FieldMedia, MediaField
 from .forms import MediaFormField, endpoints
 from .protocol.exceptions import RPCException
 from .references import Reference
-from .views import remote_failure
+from .views import outside_transactions, remote_failure
 
 
 class MediaAdminMixin:
@@ -114,7 +114,7 @@ class MediaAdminMixin:
         return bool(self.media_field.source_field) and may_change
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.upload_row)
+        view = outside_transactions(self.admin_site.admin_view(self.upload_row))
         own = path("upload-media/<path:pk>/", view, name=self._url_name("upload_media"))
         return [own, *super().get_urls()]  # type: ignore[misc]
 

@@ -13,3 +13,6 @@ urlpatterns = [
     path("finish/", views.finish, name="finish"),
     path("status/", views.status, name="status"),
 ]
+
+for _pattern in urlpatterns:
+    views.outside_transactions(_pattern.callback)

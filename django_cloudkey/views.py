@@ -7,12 +7,14 @@ token. The file itself never passes through here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
-from django.db import models
+from django.db import connections, models, transaction
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -91,6 +93,17 @@ def status(request: HttpRequest) -> JsonResponse:
         except RPCException as error:
             states.append({"state": "unknown", "label": remote_failure(error)})
     return JsonResponse({"states": states})
+
+
+def outside_transactions(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """
+    Return *view*, which ``ATOMIC_REQUESTS`` of no database makes a transaction from now on.
+
+    It would be kept open while the cloud is asked, which may be this project and wait for it.
+    """
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def remote_failure(error: RPCException) -> str:

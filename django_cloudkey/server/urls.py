@@ -6,6 +6,9 @@ What follows the first word belongs to the grammar of ``protocol.urls``: views p
 
 from __future__ import annotations
 
+from itertools import product
+
+from django.db import connections, transaction
 from django.urls import path, re_path
 
 from .delivery.views import serve
@@ -25,3 +28,8 @@ urlpatterns = [
     re_path(r"^(?P<path>route/.*)$", serve, name="stream"),
     re_path(r"^(?P<path>[0-9a-f]{24}/[0-9a-f]{24}/jpeg_thumbnail_.*)$", serve, name="thumbnail"),
 ]
+
+# ATOMIC_REQUESTS is for the site's views: an upload would keep its database locked to the end, and
+# what counts refused calls would be taken back with them.
+for _pattern, _alias in product(urlpatterns, connections):
+    transaction.non_atomic_requests(using=_alias)(_pattern.callback)
