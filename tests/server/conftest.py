@@ -26,6 +26,7 @@ from django_cloudkey.server.uploads.slots import open_slot, upload_url
 from ..conftest import Cloud
 from ..processes import ROOT, environment
 from ..storages.conftest import free_port
+from .places import write_asnum_file, write_country_file
 
 
 @pytest.fixture
@@ -172,6 +173,27 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         except ConnectionRefusedError:
             time.sleep(0.02)
     raise AssertionError("nginx does not listen")
+
+
+@pytest.fixture(scope="session")
+def country_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("geography") / "country.mmdb"
+    write_country_file(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def asnum_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("geography") / "asnum.mmdb"
+    write_asnum_file(path)
+    return path
+
+
+@pytest.fixture
+def geography_files(settings: Any, country_file: Path, asnum_file: Path) -> None:
+    """Tell the cloud where viewers are."""
+    files = {"COUNTRY_FILE": str(country_file), "ASNUM_FILE": asnum_file}
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, **files}
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ import pytest
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet
 
 from django_cloudkey.client import CloudKey, SecLevel, sign_url
 from django_cloudkey.protocol.scheme2 import signing as scheme2
@@ -24,14 +22,12 @@ from django_cloudkey.server import account_secrets, geography
 from django_cloudkey.server.models import Account, AccountSecret, OneTimeClaim
 
 from ..conftest import DATABASES
+from .places import FRENCH, FRENCH6, GERMAN, NOWHERE
 from .test_delivery import BASE, CONTENT, Viewer, add_media, configure
 
 pytestmark = pytest.mark.django_db(databases=DATABASES)
 
 SCHEMES = ("historical", "scheme 2")
-FRENCH, GERMAN, NOWHERE = "203.0.113.7", "198.51.100.7", "192.0.2.7"
-FRENCH6 = "2001:db8:1::7"
-
 Sign = Callable[..., str]
 
 
@@ -61,34 +57,6 @@ def sign(request: pytest.FixtureRequest, viewer: Viewer) -> Sign:
         )
 
     return sign
-
-
-@pytest.fixture(scope="session")
-def country_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("geography") / "country.mmdb"
-    writer = MMDBWriter(ip_version=6, database_type="Country", ipv4_compatible=True)
-    writer.insert_network(
-        IPSet([f"{FRENCH}/24", "2001:db8:1::/48"]), {"country": {"iso_code": "FR"}}
-    )
-    writer.insert_network(IPSet([f"{GERMAN}/24"]), {"country": {"iso_code": "DE"}})
-    writer.to_db_file(str(path))
-    return path
-
-
-@pytest.fixture(scope="session")
-def asnum_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("geography") / "asnum.mmdb"
-    writer = MMDBWriter(ip_version=6, database_type="ASN", ipv4_compatible=True, int_type="u32")
-    network = IPSet([f"{FRENCH}/24", "2001:db8:1::/48"])
-    writer.insert_network(network, {"autonomous_system_number": 64496})
-    writer.insert_network(IPSet([f"{GERMAN}/24"]), {"autonomous_system_number": 64497})
-    writer.to_db_file(str(path))
-    return path
-
-
-@pytest.fixture
-def geography_files(settings: Any, country_file: Path, asnum_file: Path) -> None:
-    configure(settings, COUNTRY_FILE=str(country_file), ASNUM_FILE=asnum_file)
 
 
 # Values of the viewer

@@ -71,12 +71,14 @@ def check_first(terms: Terms, viewer: Viewer, *, is_use: bool) -> None:
         DatabaseError: nobody knows.
     """
     if terms.level & USEONCE:
-        _check_unused(terms, is_use)
+        _check_unused(terms, viewer, is_use)
     elif terms.level & DELEGATE:
         _check_delegate(terms, viewer, is_use)
 
 
-def _check_unused(terms: Terms, is_use: bool) -> None:
+def _check_unused(terms: Terms, viewer: Viewer, is_use: bool) -> None:
+    if not viewer.ip:
+        raise URLRefused("viewer")  # his session would be bound to nobody
     key = f"use:{terms.key}"
     is_first = _claim(terms, key) if is_use else one_time.holder_of(key) is None
     if not is_first:
