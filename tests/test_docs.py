@@ -638,3 +638,46 @@ def test_quickstart_leads_to_a_playing_video(tmp_path: Path, clip: Path) -> None
         assert part.headers["Content-Type"] == "video/mp4"
         assert (project.folder / "account.json").stat().st_mode & 0o777 == 0o600
     assert [each.returncode for each in project.running][1] == 0
+
+
+# The page about tests, in a project that has lessons
+
+
+PROJECT = {
+    "lessons/models.py": """
+from django.db import models
+from django_cloudkey.fields import MediaField
+
+class Lesson(models.Model):
+    title = models.CharField(max_length=100)
+    video = MediaField(blank=True)
+""",
+    "lessons/templates/lesson.html": (
+        "{% load cloudkey %}{% cloudkey_embed lesson.video title=lesson.title %}"
+    ),
+    "mysite/urls.py": """
+from django.shortcuts import get_object_or_404, render
+from django.urls import path
+from lessons.models import Lesson
+
+def show(request, pk):
+    return render(request, "lesson.html", {"lesson": get_object_or_404(Lesson, pk=pk)})
+
+urlpatterns = [path("lessons/<int:pk>/", show)]
+""",
+}
+
+
+def test_page_about_tests_leads_to_tests_that_pass(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run("django-admin startproject mysite .", in_background=False)
+    project.run("python manage.py startapp lessons", in_background=False)
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with (tmp_path / "mysite/settings.py").open("a") as file:
+        file.write('INSTALLED_APPS += ["django_cloudkey", "lessons"]\n')
+    project.run("python manage.py makemigrations lessons", in_background=False)
+
+    for sample in samples(DOCS / "guide/testing.rst"):
+        project.follow(sample)  # the last two commands are the tests

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -137,6 +137,24 @@ class Committed(CloudMixin, TransactionTestCase):
     def test_media(self) -> None:
         lesson = Lesson.objects.create(video=self.cloud.media())
         assert lesson.video.assets()["mp4_h264_aac"]["status"] == "ready"
+
+
+class Shared(TestCase):
+    """A cloud for all tests of a class."""
+
+    databases = set(DATABASES)
+    media: ClassVar[str]
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.media = cls.enterClassContext(use_cloud()).media(title="Knots")
+
+    def test_media_is_there(self) -> None:
+        assert cloudkey.media.get_meta(id=self.media) == {"title": "Knots"}
+
+    def test_media_is_there_again_for_the_next(self) -> None:
+        assert cloudkey.media.count() == 1
+        cloudkey.media.delete(id=self.media)
 
 
 def test_the_plugin_loads_neither_django_nor_requests() -> None:
