@@ -20,6 +20,7 @@ from django.core.files.storage import FileSystemStorage, Storage
 
 from .conf import KEYS, NAME, CloudSettings, cloud
 from .files import storage
+from .geography import LEVELS_BY_FILE, Unusable, open_file
 from .router import APP_LABEL
 from .transcoding.errors import ToolMissing
 from .transcoding.tools import find_tools
@@ -135,3 +136,26 @@ def check_tools(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     except ToolMissing as error:
         return [Warning(str(error), id="cloudkey_server.W001")]
     return []
+
+
+@register()
+def check_geography(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Files that know where viewers are: a level whose file cannot be read refuses everybody."""
+    return [] if _is_no_dict() else [*_unreadable_files()]
+
+
+def _unreadable_files() -> Iterator[CheckMessage]:
+    for key, level in LEVELS_BY_FILE.items():
+        path = None
+        with suppress(ImproperlyConfigured):  # E002 says so
+            path = getattr(cloud, key.lower())
+        try:
+            if path is not None:
+                open_file(path, whole=False).close()
+        except (Unusable, ImproperlyConfigured) as error:
+            yield Warning(
+                f'{NAME}["{key}"] cannot be read, and addresses of the level {level} are refused '
+                f"to everybody: {error}",
+                hint="Put a file in MaxMind's format there; it is found without a restart.",
+                id="cloudkey_server.W002",
+            )

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Info, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import validate_host
 
 from .conf import NAME, cloud
 from .files import storage
+from .geography import LEVELS_BY_FILE
 
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "::1")
 NEEDED_BY_SQLITE = {
@@ -82,3 +83,21 @@ def _unsigned_files() -> Iterator[CheckMessage]:
             hint='Write "querystring_auth": True into its "OPTIONS", and make its bucket private.',
             id="cloudkey_server.W022",
         )
+
+
+@register(Tags.security, deploy=True)
+def check_geography(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Whether anybody knows where viewers are, as two levels ask."""
+    try:
+        missing = [key for key in LEVELS_BY_FILE if getattr(cloud, key.lower()) is None]
+    except ImproperlyConfigured:
+        return []
+    if not missing:
+        return []
+    levels = " and ".join(LEVELS_BY_FILE[key] for key in missing)
+    text = (
+        f"{NAME} has no {' and no '.join(missing)}: addresses of the level {levels} are refused to "
+        "everybody, since nobody knows where viewers are."
+    )
+    hint = "That is right unless a site signs such addresses."
+    return [Info(text, hint=hint, id="cloudkey_server.I020")]

@@ -19,6 +19,8 @@ from .conf import cloud
 
 logger = logging.getLogger(__name__)
 
+LEVELS_BY_FILE = {"COUNTRY_FILE": "COUNTRY", "ASNUM_FILE": "ASNUM"}
+"""Key of the settings → level that needs it."""
 LOOK = 10.0  # seconds between two looks at whether a file was replaced
 
 
@@ -34,6 +36,7 @@ class Atlas:
         self._lock = threading.Lock()
         self._looked = -LOOK
         self._stamp: tuple[int, int] | None = None
+        self._told: tuple[int, int] | None = None
         self._reader: Any = None
 
     def find(self, ip: str) -> dict[str, Any]:
@@ -41,7 +44,11 @@ class Atlas:
         reader = self._current()
         try:
             found = reader.get(ip) if reader is not None else None
-        except ValueError:  # no address, or IPv6 in a file of IPv4
+        except Exception as error:  # noqa: BLE001 - wrong bytes in a file may raise anything
+            is_of_viewer = isinstance(error, ValueError)  # such as IPv6 in a file of IPv4
+            if not is_of_viewer and self._told != self._stamp:
+                self._told = self._stamp  # once, and not for each request
+                logger.error("%s cannot be read: %s", self._path, error)
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -55,15 +62,18 @@ class Atlas:
                 stamp = (status.st_mtime_ns, status.st_size)
                 if stamp != self._stamp:
                     self._reader, self._stamp = open_file(self._path), stamp
-            except (OSError, Unusable) as error:
+            except (OSError, Unusable, ImproperlyConfigured) as error:
                 # What was read before goes on: a file is often replaced in two steps.
                 logger.error("%s cannot be read: %s", self._path, error)
         return self._reader
 
 
-def open_file(path: str) -> Any:
+def open_file(path: str, *, whole: bool = True) -> Any:
     """
     Return a reader of a file in MaxMind's format.
+
+    Args:
+        whole: Read it into memory; else only what tells whether it is one.
 
     Raises:
         Unusable: it is missing or broken.
@@ -76,8 +86,10 @@ def open_file(path: str) -> Any:
             'Country and network files need pip install "django-cloudkey[geography]".'
         ) from error
     try:
-        return maxminddb.open_database(path, maxminddb.MODE_MEMORY)
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
+        return maxminddb.open_database(
+            path, maxminddb.MODE_MEMORY if whole else maxminddb.MODE_AUTO
+        )
+    except (OSError, ValueError, TypeError, maxminddb.InvalidDatabaseError) as error:
         raise Unusable(str(error)) from error
 
 

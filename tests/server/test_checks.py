@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage
 
-from django_cloudkey.server.checks import check_database, check_settings, check_tools
+from django_cloudkey.server.checks import (
+    check_database,
+    check_geography,
+    check_settings,
+    check_tools,
+)
 
 
 def ids(messages: list[CheckMessage]) -> list[str | None]:
@@ -104,3 +111,35 @@ def test_value_that_cannot_work_is_an_error(
     (message,) = check_settings(None)
     assert message.id == "cloudkey_server.E002"
     assert message.msg == f'CLOUDKEY_SERVER["{key}"] must be {expected}.'
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no such file"])
+@pytest.mark.parametrize(("key", "level"), [("COUNTRY_FILE", "COUNTRY"), ("ASNUM_FILE", "ASNUM")])
+def test_f46_file_that_cannot_be_read_is_told(
+    settings: Any, tmp_path: Path, key: str, level: str, content: bytes | None
+) -> None:
+    path = tmp_path / "places.mmdb"
+    if content is not None:
+        path.write_bytes(content)
+    configure(settings, **{key: path})
+
+    (message,) = check_geography(None)
+
+    assert (message.id, message.level) == ("cloudkey_server.W002", 30)
+    assert f'["{key}"] cannot be read' in message.msg
+    assert f"the level {level} are refused to everybody: " in message.msg
+
+
+def test_files_that_know_where_viewers_are_are_right(geography_files: None) -> None:
+    assert check_geography(None) == []
+
+
+def test_f46_missing_library_is_told(
+    geography_files: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "maxminddb", None)  # as if it were not installed
+
+    messages = check_geography(None)
+
+    assert ids(messages) == ["cloudkey_server.W002"] * 2
+    assert "pip install" in messages[0].msg

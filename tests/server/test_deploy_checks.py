@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_cloudkey.server.checks import check_settings
-from django_cloudkey.server.deploy_checks import check_deployment
+from django_cloudkey.server.deploy_checks import check_deployment, check_geography
 
 # The checks read what DATABASES says; nothing here connects.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
@@ -264,3 +264,22 @@ def test_key_that_is_no_text_is_unknown(settings: Any) -> None:
     assert [(each.msg, each.hint) for each in check_settings(None)][1:] == [
         ("CLOUDKEY_SERVER has an unknown key 'base_url'.", "Did you mean 'BASE_URL'?")
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({}, "no COUNTRY_FILE and no ASNUM_FILE: addresses of the level COUNTRY and ASNUM are"),
+        ({"COUNTRY_FILE": "c"}, "no ASNUM_FILE: addresses of the level ASNUM are"),
+        ({"ASNUM_FILE": "a"}, "no COUNTRY_FILE: addresses of the level COUNTRY are"),
+        ({"COUNTRY_FILE": "c", "ASNUM_FILE": "a"}, ""),
+        ({"COUNTRY_FILE": 5}, ""),  # which is an error anyway
+    ],
+)
+def test_levels_that_nobody_can_pass_are_told(settings: Any, keys: Any, told: str) -> None:
+    deployed(settings, **keys)
+
+    messages = check_geography(None)
+
+    assert [message.id for message in messages] == ["cloudkey_server.I020"] * bool(told)
+    assert all(told in message.msg and message.hint for message in messages)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -178,6 +180,47 @@ def test_f46_a_file_may_be_broken_or_replaced_while_it_is_used(
     path.unlink()
     assert status(None) == 200
     assert status(whole) == 200
+
+
+def test_f46_a_file_with_wrong_bytes_admits_nobody_and_stops_nobody_else(
+    viewer: Viewer, sign: Sign, settings: Any, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, country_file: Path, tmp_path: Path,
+) -> None:  # fmt: skip
+    """It is one of that kind, and fails when it is asked."""
+    monkeypatch.setattr(geography, "LOOK", 0.0)
+    path = tmp_path / "country.mmdb"
+    configure(settings, COUNTRY_FILE=path)
+    france, anyone = sign(SecLevel.COUNTRY, countries=["fr"]), sign(SecLevel.NONE)
+    whole = country_file.read_bytes()
+    source = random.Random(20_261_127)
+    broken = 0
+
+    for number in range(60):
+        content = bytearray(whole)
+        for _ in range(1 + number % 9):
+            content[source.randrange(len(content))] = source.randrange(256)
+        beside = tmp_path / f"{number}"
+        beside.write_bytes(content)
+        os.replace(beside, path)
+        answers = [viewer.status(url, REMOTE_ADDR=GERMAN) for url in (france, anyone)]
+        assert answers in ([403, 200], [200, 200]), f"{number}: {answers}"
+        assert viewer.status(france, REMOTE_ADDR="") == 403
+        broken += "cannot be read" in caplog.text
+        caplog.clear()
+
+    assert broken > 5
+
+
+def test_f46_without_the_library_nobody_is_anywhere(
+    viewer: Viewer, sign: Sign, geography_files: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(geography, "_atlases", {})
+    monkeypatch.setitem(sys.modules, "maxminddb", None)  # as if it were not installed
+
+    france, anyone = sign(SecLevel.COUNTRY, countries=["fr"]), sign(SecLevel.NONE)
+
+    assert viewer.status(france, REMOTE_ADDR=FRENCH) == 403
+    assert viewer.status(anyone, REMOTE_ADDR=FRENCH) == 200
 
 
 # Pages
