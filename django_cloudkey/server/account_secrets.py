@@ -22,6 +22,10 @@ class TooManySecrets(Exception):
     """An account has MAX_ACTIVE active secrets already."""
 
 
+class NoSecret(Exception):
+    """An account has no active secret: nothing can be signed for it."""
+
+
 def active(account: str) -> QuerySet[AccountSecret]:
     """Return the secrets that count for the account with this id, the newest first."""
     is_over = Q(expires__lte=timezone.now())
@@ -36,6 +40,19 @@ def find(account: str, kid: str) -> AccountSecret | None:
 def keys_of(secret: AccountSecret) -> Keys:
     """Return what *secret* signs with, derived once per process."""
     return _derived(secret.account_id, secret.kid, Secret(secret.secret))
+
+
+def all_keys(account: str) -> list[Keys]:
+    """
+    Return all that the account's notifications are signed with, the newest first.
+
+    Raises:
+        NoSecret: there is nothing.
+    """
+    keys = [keys_of(secret) for secret in active(account)]
+    if not keys:
+        raise NoSecret("The account has no active secret to sign with.")
+    return keys
 
 
 def key_finder(account: str) -> Callable[[str], Keys | None]:

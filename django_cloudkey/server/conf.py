@@ -54,6 +54,12 @@ class CloudSettings:
             raise _wrong(key, "a list of texts", values)
         return tuple(values)
 
+    def _networks(self, key: str) -> tuple[Network, ...]:
+        try:
+            return _parsed(self._texts(key))
+        except ValueError as error:
+            raise ImproperlyConfigured(f'{NAME}["{key}"]: {error}.') from error
+
     def _optional_path(self, key: str) -> str | None:
         path = self._get(key, "")
         if not isinstance(path, str | os.PathLike):
@@ -129,10 +135,15 @@ class CloudSettings:
     @property
     def trusted_proxies(self) -> tuple[Network, ...]:
         """``TRUSTED_PROXIES``: addresses or networks whose ``X-Forwarded-For`` is believed."""
-        try:
-            return _networks(self._texts("TRUSTED_PROXIES"))
-        except ValueError as error:
-            raise ImproperlyConfigured(f'{NAME}["TRUSTED_PROXIES"]: {error}.') from error
+        return self._networks("TRUSTED_PROXIES")
+
+    @property
+    def webhook_networks(self) -> tuple[Network, ...]:
+        """
+        ``WEBHOOK_NETWORKS``: addresses or networks that are not public and to which notifications
+        may go all the same, by http and at any port too; none.
+        """
+        return self._networks("WEBHOOK_NETWORKS")
 
     @property
     def max_url_lifetime(self) -> int:
@@ -218,6 +229,7 @@ class CloudSettings:
 KEYS = {
     "BASE_URL", "CDN_URL", "STATIC_URL", "ACCEPTED_URLS", "DATABASE", "STORAGE", "WORK_DIR",
     "MAX_UPLOAD_SIZE", "MIN_FREE_SPACE", "UPLOAD_LIFETIME", "UPLOAD_ORIGINS", "TRUSTED_PROXIES",
+    "WEBHOOK_NETWORKS",
     "MAX_URL_LIFETIME", "MAX_TOKEN_LIFETIME", "COUNTRY_FILE", "ASNUM_FILE", "MISSING_REFERER",
     "RATE_LIMIT", "AUTH_FAILURE_LIMIT", "PENDING_TIME", "LEASE", "MAX_ATTEMPTS", "MAX_DURATION",
     "FFMPEG", "FFPROBE",
@@ -230,7 +242,7 @@ def _wrong(key: str, expected: str, value: object) -> ImproperlyConfigured:
 
 
 @lru_cache(maxsize=8)
-def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+def _parsed(texts: tuple[str, ...]) -> tuple[Network, ...]:
     return parse_networks(texts)
 
 

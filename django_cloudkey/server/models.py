@@ -16,6 +16,7 @@ from ..protocol.scheme2.keys import Keys, is_kid, new_secret
 from ..protocol.secret import Secret
 from .conf import cloud
 from .encryption import EncryptedField
+from .outgoing_urls import NotAllowed, parse_outgoing
 
 
 def new_id() -> str:
@@ -94,7 +95,10 @@ class Account(models.Model):
         ),
     )
     webhook_url = models.URLField(
-        _("notifications go to"), blank=True, max_length=500, help_text=_("Empty: to nobody.")
+        _("notifications go to"),
+        blank=True,
+        max_length=500,
+        help_text=_("Address of the site's webhook; empty: to nobody."),
     )
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("Off: its calls and its addresses are refused.")
@@ -120,6 +124,13 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.webhook_url:
+            try:
+                parse_outgoing(self.webhook_url)
+            except NotAllowed as error:
+                raise ValidationError({"webhook_url": str(error)}) from error
 
     def managed(self) -> models.QuerySet[Account]:
         """Return the accounts of the organisation that this one manages, itself included."""
@@ -220,15 +231,26 @@ class OneTimeClaim(models.Model):
         return self.key
 
 
+def new_notification_id() -> str:
+    return f"msg_{secrets.token_hex(16)}"
+
+
 class Notification(models.Model):
-    """Something that an account's site is told, until it has heard it."""
+    """
+    Something that an account's site is told, until it has heard it.
+
+    Like a job it is claimed by one statement: that puts ``due`` off, so that it is another's if
+    nothing comes of the claim.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
         DELIVERED = "delivered", _("delivered")
         GIVEN_UP = "given_up", _("given up")
 
-    id = models.CharField(primary_key=True, max_length=40, editable=False)
+    id = models.CharField(
+        primary_key=True, max_length=40, default=new_notification_id, editable=False
+    )
     """The same whenever it is sent again."""
     account = models.ForeignKey(Account, models.CASCADE, related_name="notifications")
     type = models.CharField(_("type"), max_length=20)
@@ -243,6 +265,9 @@ class Notification(models.Model):
     )
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     due = models.DateTimeField(_("due"), default=timezone.now)
+    claim = models.CharField(max_length=32, blank=True, editable=False)
+    """Of whoever sends it now."""
+    expires = models.DateTimeField(_("tried until"), default=timezone.now)
     created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     delivered = models.DateTimeField(_("delivered"), null=True, editable=False)
     failure = models.CharField(_("last failure"), max_length=255, blank=True)
@@ -251,7 +276,14 @@ class Notification(models.Model):
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         ordering = ["-created"]
-        indexes = [models.Index(fields=["state", "due"], name="cloudkey_notification_due")]
+        indexes = [
+            models.Index(fields=["state", "due"], name="cloudkey_notification_due"),
+            models.Index(
+                fields=["account"],
+                condition=~models.Q(claim=""),
+                name="cloudkey_notification_claimed",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.media}"

@@ -18,7 +18,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..protocol.assets import SOURCE, extension_of
-from . import files, jobs
+from ..protocol.events import EventType
+from . import files, jobs, notifications
 from .conf import cloud
 from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic
 from .transcoding.errors import Cancelled, NotAVideo, ToolMissing, TranscodingError
@@ -142,6 +143,9 @@ def _take_given(job: Job, asked: set[int], tools: Tools, stop: Callable[[], bool
                 raise jobs.ClaimLost(f"Job {job.pk} is no longer ours.")
             if given.filter(pk=asset.pk).exists():  # else removed or given anew meanwhile
                 asset.save()
+                failed = asset.status == Asset.Status.ERROR
+                type = EventType.ASSET_FAILED if failed else EventType.ASSET_READY
+                notifications.tell(job.media, (type, asset.name))
     return {asset.pk for asset in rows}
 
 
@@ -170,6 +174,8 @@ def _start(job: Job, source: Asset, found: Probe, asked: set[int]) -> dict[str, 
             )
         wanted = dict(waiting.values_list("name", "pk"))
         waiting.update(status=Asset.Status.PROCESSING, progress=0)
+        if source.status != Asset.Status.READY:
+            notifications.tell(job.media, (EventType.ASSET_READY, SOURCE))
     return wanted
 
 
@@ -206,6 +212,7 @@ def _publish(job: Job, stored: dict[str, tuple[str, Rendition]], wanted: dict[st
         _lock(job.media)
         jobs.finish(job)
         rows = Asset.objects.in_bulk(list(wanted.values()))
+        made = []
         for name, (file, rendition) in stored.items():
             asset = rows.get(wanted[name])
             if asset is None:  # removed or asked for anew while it was made
@@ -218,7 +225,9 @@ def _publish(job: Job, stored: dict[str, tuple[str, Rendition]], wanted: dict[st
             asset.facts = facts_of(rendition.probe)
             asset.error_code = asset.error_message = ""
             asset.save()
+            made.append((EventType.ASSET_READY, name))
         jobs.requeue_if_pending(job.media)
+        notifications.tell(job.media, *made, *notifications.outcome(job.media))
     logger.info("Media %s: %d assets ready", job.media_id, len(stored))
 
 
@@ -238,10 +247,13 @@ def _give_up(job: Job, asked: set[int], code: str, message: str) -> None:
         _lock(job.media)
         jobs.fail(job)
         job.state = Job.State.FAILED
-        _unfinished(job.media).filter(pk__in=asked).update(
+        failing = _unfinished(job.media).filter(pk__in=asked)
+        failed = [(EventType.ASSET_FAILED, name) for name in failing.values_list("name", flat=True)]
+        failing.update(
             status=Asset.Status.ERROR, progress=0, error_code=code, error_message=message
         )
         jobs.requeue_if_pending(job.media)
+        notifications.tell(job.media, *failed, *notifications.outcome(job.media))
     logger.warning("Media %s: %s (%s)", job.media_id, message, code)
     try:
         _discard_earlier_attempts(job)
@@ -274,7 +286,8 @@ def _prefix(media: Media) -> str:
 
 def discard_media(media: Media) -> None:
     """
-    Note the files of *media* for removal, its source too unless another media was made of it.
+    Note the files of *media* for removal, its source too unless another media was made of it, and
+    tell its site.
 
     Call it in the transaction that deletes the media.
     """
@@ -283,6 +296,7 @@ def discard_media(media: Media) -> None:
     names -= set(others.values_list("file", flat=True))
     UploadSlot.objects.filter(file__in=names).delete()
     DiscardedFile.discard(names)
+    notifications.tell(media, (EventType.MEDIA_DELETED, ""))
 
 
 def remove_discarded(limit: int = 100) -> int:

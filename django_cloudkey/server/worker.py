@@ -1,4 +1,4 @@
-"""The worker: claims jobs, keeps their leases, and tidies up between them."""
+"""The worker: claims jobs, keeps their leases, tidies up between them, and sends notifications."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from django.db import DatabaseError, connections
 from django.db.models.functions import Now
 
-from . import files, jobs, one_time, pipeline
+from . import files, jobs, notifications, one_time, pipeline
 from .conf import cloud
 from .models import DiscardedFile, Job, RateCounter, SavedAnswer, UploadSlot, atomic
+from .notifier import Notifier
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ TIDY = 60.0  # seconds between two rounds of tidying up
 
 class Worker:
     """
-    Work off jobs until told to stop.
+    Work off jobs until told to stop, and send notifications beside them.
 
     ``run`` must be called from the main thread: the encoder is killed with the thread that
     started it.
@@ -39,7 +40,17 @@ class Worker:
         self._stopping.set()
 
     def run(self, *, drain: bool = False) -> int:
-        """Return the number of jobs closed; with *drain*, as soon as none is due or nearly."""
+        """
+        Return the number of jobs closed; with *drain*, as soon as none is due or nearly and every
+        notification that was due has been sent.
+        """
+        with nullcontext() if drain else Notifier():
+            closed = self._run(drain)
+        if drain:
+            notifications.deliver_due(self._stopping.is_set)
+        return closed
+
+    def _run(self, drain: bool) -> int:
         closed = 0
         tidied = 0.0
         while not self._stopping.is_set():
@@ -120,6 +131,7 @@ def tidy_up() -> None:
     for rows in (SavedAnswer.objects, RateCounter.objects):
         rows.filter(expires__lt=Now()).delete()
     one_time.forget_expired()
+    notifications.tidy_up()
     _expire_uploads()
     _remove_stale_folders()
 
