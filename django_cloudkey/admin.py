@@ -79,7 +79,7 @@ class MediaAdminMixin:
     ) -> forms.Field | None:
         formfield = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
         if isinstance(formfield, MediaFormField):
-            formfield.bind_user(str(request.user.pk))
+            formfield.bind_user(request.user)
         return formfield  # type: ignore[no-any-return]
 
     # The action

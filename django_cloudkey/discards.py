@@ -2,8 +2,9 @@
 Media that rows let go of, of fields with ``on_delete="delete"``.
 
 They are deleted on the cloud once the transaction is committed, so that none is missed after a
-rollback, and only when no row holds them any more. What the cloud does not do is logged and left to
-``cloudkey_reconcile``: the rows are written by then, and the request was answered for them.
+rollback, and only when no row holds them any more and no form that is open may bring them into one.
+What the cloud does not do is logged and left to ``cloudkey_reconcile``: the rows are written by
+then, and the request was answered for them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .connection import cloudkeys
 from .protocol.exceptions import MAX_SHOWN, NotFound, RPCException, TransportException
 from .protocol.urls import is_media_id
 from .rows import is_held
+from .uploads import is_awaited
 
 if TYPE_CHECKING:
     from .fields import MediaField
@@ -77,7 +79,7 @@ class Discards:
     ) -> Exception | None:
         """Delete what nobody holds and return why that failed; after an *outage* do not try."""
         try:
-            if self._is_held(field, media):
+            if self._is_held(field, media) or is_awaited(field.account, media):
                 return None
             if outage is not None:
                 return outage  # one more try would wait as long

@@ -26,6 +26,7 @@ from .conf import DEFAULT_ALIAS, NAME, aliases
 from .connection import cloudkeys
 from .discards import discard
 from .forms import MediaFormField
+from .limits import Limits, extension_of
 from .protocol.seclevel import parse_seclevel
 from .protocol.urls import is_media_id
 from .uploads import DEFAULT_ASSETS, claim, upload_media
@@ -185,6 +186,8 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         assets: Names of the assets that are made of what is uploaded through this field.
         source_field: Name of a ``FileField`` of the same model that holds the original, for the
             admin action that uploads it.
+        max_size: Bytes of a file that is uploaded through this field, at most.
+        allowed_extensions: Endings of the names of such files, ``["mp4", "mov"]``; all by default.
         seclevel: Level of the field's addresses, ``"ip|useragent"``; the account's by default.
         on_delete: What becomes of a media that was deleted with its row, or that ``save()``
             replaced: ``"keep"``, or ``"delete"`` it on the cloud when the transaction is committed
@@ -206,6 +209,8 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         account: str = DEFAULT_ALIAS,
         assets: Sequence[str] = DEFAULT_ASSETS,
         source_field: str = "",
+        max_size: int | None = None,
+        allowed_extensions: Sequence[str] = (),
         seclevel: int | str | None = None,
         on_delete: OnDelete = "keep",
         status_field: str = "",
@@ -220,6 +225,7 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         self.account = account
         self.assets = tuple(assets)
         self.source_field = source_field
+        self.limits = Limits(max_size, allowed_extensions)
         self.seclevel = None if seclevel is None else parse_seclevel(seclevel)
         if self.has_companions:
             self.descriptor_class = WatchingDescriptor
@@ -277,11 +283,18 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         media = value if isinstance(value, FieldMedia) else FieldMedia(self, value)
         if media.file is not None:
+            self._check_limits(media.file)
             return
         super().validate(media.id or ("" if value is not None else None), model_instance)
         if media.id and not is_media_id(media.id):
             text = _("A media id is 24 characters of 0-9 and a-f.")
             raise ValidationError(text, code="invalid")
+
+    def _check_limits(self, file: File[Any]) -> None:
+        # The size of a file that is in a storage already would have to be asked for there.
+        is_stored = getattr(file, "_committed", False)
+        size = None if is_stored else getattr(file, "size", None)
+        self.limits.check(extension=extension_of(file.name), size=size)
 
     def run_validators(self, value: Any) -> None:
         super().run_validators(str(value or ""))
@@ -413,6 +426,8 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
             "form_class": MediaFormField,
             "label_name": self.label,
             "account": self.account,
+            "max_size": self.limits.max_size,
+            "allowed_extensions": self.limits.allowed_extensions,
             "max_length": None,
         }
         return models.Field.formfield(self, **{**options, **kwargs})

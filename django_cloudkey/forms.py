@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -11,6 +12,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from .conf import DEFAULT_ALIAS
+from .limits import Limits, extension_of
+from .models import BROWSE
 from .references import BadReference, Reference, is_reference, read
 
 
@@ -28,9 +31,12 @@ class MediaInput(forms.Widget):
     """``app_label.model.field``."""
     user = ""
     """Primary key of the user who may use what the form was given."""
+    limits = Limits()
+    may_browse = False
+    """Whether the library of the account is offered."""
 
     class Media:
-        css = {"all": ["django_cloudkey/media_input.css"]}
+        css = {"all": ["django_cloudkey/media_input.css", "django_cloudkey/media_picker.css"]}
         js = [forms.Script("django_cloudkey/media_input.js", type="module")]
 
     def format_value(self, value: Any) -> str:
@@ -46,13 +52,35 @@ class MediaInput(forms.Widget):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
+        urls = endpoints()
+        if not self.may_browse:
+            urls = {name: url for name, url in urls.items() if name not in OF_LIBRARY}
         context["widget"] |= {
             "file_name": self._file_name(name),
+            "file_attrs": self._file_attrs(context["widget"]["attrs"]),
             "clear_name": self._clear_name(name),
             "field": self.field_label,
-            "urls": endpoints(),
+            "limits": self.limits,
+            "urls": urls,
         }
         return context
+
+    def _file_attrs(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return the attributes of the file input, which stands for the whole field."""
+        own = {**attrs, "accept": self.limits.accept}
+        id_ = attrs.get("id")
+        if not id_:
+            return own
+        own["id"] = self.id_for_label(id_)
+        described = [attrs.get("aria-describedby", "")]
+        if described[0]:
+            # The admin names the help text after the label's id, forms after the field's.
+            described.append(f"{own['id']}_helptext")
+        if self.limits != Limits():
+            described.append(f"{id_}_limits")
+        if any(described):
+            own["aria-describedby"] = " ".join(filter(None, described))
+        return own
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         if data.get(self._clear_name(name)) and not self.is_required:
@@ -79,10 +107,15 @@ class MediaInput(forms.Widget):
         return f"{name}-clear"
 
 
+OF_LIBRARY = ("library", "pick")
+"""Names of the views for who may browse."""
+
+
 def endpoints() -> dict[str, str]:
     """Return the addresses of this app's views; empty when the project does not include them."""
+    names = ("ticket", "finish", "status", *OF_LIBRARY)
     try:
-        return {name: reverse(f"django_cloudkey:{name}") for name in ("ticket", "finish", "status")}
+        return {name: reverse(f"django_cloudkey:{name}") for name in names}
     except NoReverseMatch:
         return {}
 
@@ -96,6 +129,10 @@ class MediaFormField(forms.Field):
         account: Alias in ``CLOUDKEYS``.
         user: Primary key of the only user whose uploads are accepted; the admin names its own. A
             form that names none takes what any user uploaded for this field.
+        max_size: Bytes of a file, at most.
+        allowed_extensions: Endings of file names, ``["mp4", "mov"]``; all by default.
+
+    Limits of the model's field hold in every form; those of a form can only be narrower.
     """
 
     widget = MediaInput
@@ -110,6 +147,8 @@ class MediaFormField(forms.Field):
         label_name: str = "",
         account: str = DEFAULT_ALIAS,
         user: str = "",
+        max_size: int | None = None,
+        allowed_extensions: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         kwargs.pop("max_length", None)
@@ -119,16 +158,23 @@ class MediaFormField(forms.Field):
         self.label_name = label_name
         self.account = account
         self.user = user
+        self.limits = Limits(max_size, allowed_extensions)
         super().__init__(**kwargs)
 
-    def bind_user(self, user: str) -> None:
-        """Accept only what was uploaded by the user with this primary key."""
-        self.user = user
-        self.widget.user = user
+    def bind_user(self, user: Any) -> None:
+        """
+        Accept only what this user uploaded, or picked from the account's library.
+
+        Args:
+            user: A user, who is offered the library if he may browse it; or a primary key.
+        """
+        self.user = self.widget.user = str(getattr(user, "pk", user))
+        self.widget.may_browse = hasattr(user, "has_perm") and user.has_perm(BROWSE)
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         widget.field_label = self.label_name  # type: ignore[attr-defined]
         widget.user = self.user  # type: ignore[attr-defined]
+        widget.limits = self.limits  # type: ignore[attr-defined]
         return {}
 
     def to_python(self, value: Any) -> Any:
@@ -136,6 +182,7 @@ class MediaFormField(forms.Field):
         if isinstance(value, UploadedFile):
             if not value.size:
                 raise ValidationError(self.error_messages["empty"], code="empty")
+            self.limits.check(extension=extension_of(value.name), size=value.size)
             return value
         if not value:
             return ""
@@ -146,6 +193,7 @@ class MediaFormField(forms.Field):
         is_foreign = self.user and reference.user not in ("", self.user)
         if reference.field != self.label_name or is_foreign:
             raise ValidationError(self.error_messages["invalid"], code="invalid")
+        self.limits.check(extension=reference.extension, size=reference.size)
         return reference.media
 
     def bound_data(self, data: Any, initial: Any) -> Any:

@@ -17,7 +17,7 @@ from .client import CloudKey
 from .client.pages import has_more, rows_of
 from .conf import DEFAULT_ALIAS
 from .connection import cloudkeys
-from .media_state import assets_of, describe, fields_of
+from .media_state import THUMBNAILS, assets_of, describe, fields_of
 from .protocol.assets import ASSET_NAMES, SOURCE
 from .protocol.exceptions import NotFound
 from .protocol.urls import is_media_id
@@ -25,10 +25,6 @@ from .protocol.urls import is_media_id
 PER_PAGE = 24
 MAX_QUERY = 512
 """Characters of a query that clouds take."""
-THUMBNAILS = tuple(
-    f"jpeg_thumbnail_{size}" for size in ("large", "source", "medium", "auto", "small")
-)
-"""What is shown of a media, the first that there is."""
 FIELDS = (
     "id", "created", "meta.title", *fields_of([SOURCE, *sorted(ASSET_NAMES - {SOURCE})]),
 )  # fmt: skip

@@ -11,12 +11,16 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from .client import CloudKey
 from .connection import cloudkeys
-from .protocol.assets import SOURCE, AssetStatus, is_thumbnail
+from .protocol.assets import SOURCE, AssetStatus
 from .uploads import refuse_larger
 
 if TYPE_CHECKING:
     from .fields import MediaField
 
+THUMBNAILS = tuple(
+    f"jpeg_thumbnail_{size}" for size in ("large", "source", "medium", "auto", "small")
+)
+"""What is shown of a media, the first that there is."""
 OF_SOURCE = (f"assets.{SOURCE}.duration", f"assets.{SOURCE}.file_size")
 
 
@@ -44,30 +48,32 @@ REASONS = {
 
 def media_state(field: MediaField, media: str) -> dict[str, Any]:
     """
-    Ask the cloud and return ``{"state", "label", "progress", "reason", "duration", …}``.
+    Ask the cloud and return ``{"title", "state", "label", "progress", "reason", "duration", …}``.
 
-    ``state`` is ``processing``, ``ready`` or ``error``; ``progress`` is percent; ``reason`` is a
-    sentence; ``duration`` (seconds) and the signed addresses ``thumbnail`` and ``embed`` are for
-    ready media only.
+    ``title`` may be empty; ``state`` is ``processing``, ``ready`` or ``error``; ``progress`` is
+    percent; ``reason`` is a sentence; ``duration`` (seconds) and the signed addresses ``thumbnail``
+    and ``embed`` are for ready media only.
 
     Raises:
         RPCException: the cloud refused, or could not be reached.
     """
     client = cloudkeys[field.account]
-    assets = assets_of(client.media.info(id=media, fields=asset_fields(field)))
+    info = client.media.info(id=media, fields=["meta.title", *asset_fields(field)])
+    title = str((info.get("meta") or {}).get("title") or "")
+    assets = assets_of(info)
     if refuse_larger(media, size_of(assets), account=field.account):
         reason = _("The file is larger than was announced.")
         label = str(MediaState.ERROR.label)
-        return {"state": MediaState.ERROR.value, "label": label, "reason": reason}
-    thumbnails = [name for name in field.assets if is_thumbnail(name)]
-    return describe(client, media, assets, thumbnails)
+        return {"title": title, "state": MediaState.ERROR.value, "label": label, "reason": reason}
+    thumbnails = [name for name in THUMBNAILS if name in field.assets]
+    return {"title": title, **describe(client, media, assets, thumbnails)}
 
 
 def describe(
     client: CloudKey, media: str, assets: dict[str, dict[str, Any]], thumbnails: Iterable[str]
 ) -> dict[str, Any]:
     """
-    Return what :func:`media_state` does, of the media that has *assets*.
+    Return what :func:`media_state` does, without the title, of the media that has *assets*.
 
     Args:
         thumbnails: Names of stills, the best first; the first that there is will be shown.

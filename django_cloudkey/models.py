@@ -16,6 +16,10 @@ TICKET_AGE = timedelta(hours=24)
 """From the ticket to its finish; for as long a cloud remembers what it did for a ticket."""
 
 
+BROWSE = "django_cloudkey.view_upload"
+"""The permission to look through all media of an account, whoever uploaded them for whatever."""
+
+
 def new_ticket() -> str:
     return secrets.token_urlsafe(24)
 

@@ -28,9 +28,16 @@ class Reference:
     """``app_label.model.field``."""
     user: str = ""
     """Primary key of the user for whom it was made; empty for whoever may use the form."""
+    size: int | None = None
+    """Bytes of the file; None when they are not known."""
+    extension: str | None = None
+    """Ending of the file's name; None when it is not known."""
 
     def sign(self) -> str:
-        return signing.dumps([self.media, self.field, self.user], salt=SALT)
+        values = [self.media, self.field, self.user, self.size, self.extension]
+        # Short: an address may carry twenty of them.
+        known = values if self.size is not None or self.extension is not None else values[:3]
+        return signing.dumps(known, salt=SALT)
 
 
 def read(text: str) -> Reference:
@@ -41,10 +48,11 @@ def read(text: str) -> Reference:
         BadReference: it was not signed here, or is older than MAX_AGE.
     """
     try:
-        media, field, user = signing.loads(text, salt=SALT, max_age=MAX_AGE)
+        media, field, user, *facts = signing.loads(text, salt=SALT, max_age=MAX_AGE)
+        size, extension = facts or (None, None)
     except (signing.BadSignature, ValueError) as error:
         raise BadReference("This reference is not valid, or not any more.") from error
-    return Reference(media=media, field=field, user=user)
+    return Reference(media=media, field=field, user=user, size=size, extension=extension)
 
 
 def is_reference(value: object) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.core.files import File
 from django.db import router, transaction
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
@@ -181,6 +182,27 @@ def _media_of(upload: Upload) -> str:
 def claim(media: str) -> None:
     """Note, in the transaction of the row that is saved, that a row holds what was uploaded."""
     Upload.objects.filter(media=media).update(claimed=True)
+
+
+def note_pick(owner: Any, field: str, media: str, *, account: str, name: str, size: int) -> None:
+    """
+    Remember that a form holds a media of the library, so that nothing deletes it meanwhile.
+
+    Args:
+        field: ``app_label.model.field``.
+        name: Title of the media.
+        size: Bytes of its source.
+    """
+    pick = {"owner_id": owner.pk, "field": field, "account": account, "media": media}
+    now = timezone.now()
+    if not Upload.objects.filter(**pick, claimed=False).update(size=size, created=now):
+        Upload.objects.create(**pick, name=name[:255], size=size)
+
+
+def is_awaited(account: str, media: str) -> bool:
+    """Say whether a form that is open may hand over *media*."""
+    uploads = Upload.objects.filter(media=media, account__in=aliases_of(account), claimed=False)
+    return any(upload.is_waiting for upload in uploads)
 
 
 def let_go(media: str, *, account: str, records: Q, even_waiting: bool = False) -> bool:

@@ -1,4 +1,4 @@
-"""Addresses that the upload widget asks: ``path("cloudkey/", include("django_cloudkey.urls"))``."""
+"""Addresses that the widget asks: ``path("cloudkey/", include("django_cloudkey.urls"))``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("ticket/", views.ticket, name="ticket"),
     path("finish/", views.finish, name="finish"),
     path("status/", views.status, name="status"),
+    path("library/", views.library, name="library"),
+    path("pick/", views.pick, name="pick"),
 ]
 
 for _pattern in urlpatterns:

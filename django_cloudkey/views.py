@@ -1,8 +1,10 @@
 """
-What the widget asks this site: an upload address, a media for what it sent, the state of a media.
+What the widget asks this site: an upload address, a media for what it sent, the state of a media,
+and the media that are there already.
 
 Every view needs a user who may add or change rows of the field's model; writing needs the CSRF
-token. The file itself never passes through here.
+token. The file itself never passes through here. Who looks through the library sees media that
+others uploaded for other fields, which takes a permission of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import connections, models, transaction
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
@@ -19,12 +21,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from .connection import cloudkeys
 from .fields import MediaField
-from .media_state import MediaState, media_state
-from .models import Upload
+from .library import BadQuery, library_page
+from .limits import extension_of
+from .media_state import MediaState, assets_of, fields_of, media_state, size_of
+from .models import BROWSE, Upload
+from .protocol.assets import SOURCE
 from .protocol.exceptions import NotFound, RPCException
+from .protocol.urls import is_media_id
 from .references import BadReference, Reference, read
-from .uploads import UploadRefused, finish_upload, open_upload
+from .uploads import UploadRefused, finish_upload, note_pick, open_upload
 
 MAX_REFERENCES = 20  # that one request for states may name; each is a call to the cloud
 
@@ -43,11 +50,12 @@ def ticket(request: HttpRequest) -> JsonResponse:
         if not name or not size.isascii() or not size.isdigit() or not 0 < int(size) < 2**63:
             raise BadAnswer(_("The file is empty, or has no name."))
         name = name.replace("\0", "")
+        field.limits.check(extension=extension_of(name), size=int(size))
         upload, url = open_upload(
             request.user, field.label, account=field.account, name=name, size=int(size)
         )
-    except BadAnswer as error:
-        return _failure(str(error), 400)
+    except (BadAnswer, ValidationError) as error:
+        return _failure(_sentence(error), 400)
     except RPCException as error:
         return _failure(remote_failure(error), 502)
     return JsonResponse({"ticket": upload.ticket, "url": url})
@@ -63,13 +71,16 @@ def finish(request: HttpRequest) -> JsonResponse:
     if upload is None:
         raise PermissionDenied
     field = _field(request, upload.field)
+    size, extension = upload.size, extension_of(upload.name)
     try:
+        field.limits.check(extension=extension, size=size)  # narrower now, perhaps
         media = finish_upload(upload, request.POST.get("url", ""), assets=field.assets)
-    except UploadRefused as error:
-        return _failure(str(error), 400)
+    except (UploadRefused, ValidationError) as error:
+        return _failure(_sentence(error), 400)
     except RPCException as error:
         return _failure(remote_failure(error), 502)
-    reference = Reference(media=media, field=field.label, user=str(request.user.pk))
+    user = str(request.user.pk)
+    reference = Reference(media=media, field=field.label, user=user, size=size, extension=extension)
     return JsonResponse({"reference": reference.sign()})
 
 
@@ -95,6 +106,55 @@ def status(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"states": states})
 
 
+@require_GET
+@never_cache
+def library(request: HttpRequest) -> JsonResponse:
+    """
+    Answer ``{"media": […], "next", "total"}``, a page of the media in the field's account.
+
+    The query has ``field``, ``query`` (words of the title, or an id), and for a further page
+    ``after``, the ``next`` of the page before; ``total`` may be null.
+    """
+    field = _field(request, request.GET.get("field", ""), may_browse=True)
+    query, after = request.GET.get("query", ""), request.GET.get("after", "")
+    try:
+        page = library_page(field.account, query=query, after=after)
+    except BadQuery as error:
+        return _failure(str(error), 400)
+    except RPCException as error:
+        return _failure(remote_failure(error), 502)
+    media = [{key: value for key, value in each.items() if key != "embed"} for each in page.media]
+    return JsonResponse({"media": media, "next": page.next, "total": page.total})
+
+
+@require_POST
+@never_cache
+def pick(request: HttpRequest) -> JsonResponse:
+    """Answer ``{"reference"}`` for a ``media`` that is in the account of the ``field``."""
+    field = _field(request, request.POST.get("field", ""), may_browse=True)
+    media = request.POST.get("media", "")
+    missing = _failure(_("There is no such video on the video cloud."), 404)
+    if not is_media_id(media):
+        return missing
+    client = cloudkeys[field.account]
+    try:
+        fields = ["meta.title", *fields_of([SOURCE])]
+        info = client.media.info(id=media, fields=fields)
+        size = size_of(assets_of(info)) or None
+        field.limits.check(extension=None, size=size)
+    except NotFound:
+        return missing
+    except ValidationError as error:
+        return _failure(_sentence(error), 400)
+    except RPCException as error:
+        return _failure(remote_failure(error), 502)
+    if size:
+        title = str((info.get("meta") or {}).get("title") or media)
+        note_pick(request.user, field.label, media, account=field.account, name=title, size=size)
+    reference = Reference(media=media, field=field.label, user=str(request.user.pk), size=size)
+    return JsonResponse({"reference": reference.sign()})
+
+
 def outside_transactions(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """
     Return *view*, which ``ATOMIC_REQUESTS`` of no database makes a transaction from now on.
@@ -112,9 +172,13 @@ def remote_failure(error: RPCException) -> str:
 
 
 def _field(
-    request: HttpRequest, label: str, actions: tuple[str, ...] = ("add", "change")
+    request: HttpRequest,
+    label: str,
+    actions: tuple[str, ...] = ("add", "change"),
+    *,
+    may_browse: bool = False,
 ) -> MediaField:
-    """Return the field *label* if the user may do one of *actions* with its model."""
+    """Return the field *label* if the user may do one of *actions* with its model, and browse."""
     model_label, _dot, name = label.rpartition(".")
     try:
         model: type[models.Model] = apps.get_model(model_label)
@@ -125,7 +189,13 @@ def _field(
     permissions = (f"{options.app_label}.{action}_{options.model_name}" for action in actions)
     if not isinstance(field, MediaField) or not any(map(request.user.has_perm, permissions)):
         raise PermissionDenied
+    if may_browse and not request.user.has_perm(BROWSE):
+        raise PermissionDenied
     return field
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
 
 
 def _failure(message: str, status: int) -> JsonResponse:

@@ -73,7 +73,7 @@ def test_upload_goes_from_ticket_to_reference(cloud: Cloud, editor: User, browse
     assert info["meta"]["title"] == "My talk"
     answer = browser.get("/cloudkey/status/", {"reference": finished.json()["reference"]})
     assert answer.json()["states"] == [
-        {"state": "processing", "label": "being prepared", "progress": 0}
+        {"title": "My talk", "state": "processing", "label": "being prepared", "progress": 0}
     ]
 
 
@@ -201,6 +201,7 @@ def test_failed_media_tells_its_reason(cloud: Cloud, browser: Client) -> None:
     (state,) = browser.get("/cloudkey/status/", {"reference": reference}).json()["states"]
 
     assert state == {
+        "title": "My talk",
         "state": "error",
         "label": "failed",
         "reason": "This file is not a video that can be played.",

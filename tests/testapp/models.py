@@ -52,6 +52,15 @@ class Talk(models.Model):
         return self.title
 
 
+class Clip(models.Model):
+    """A video that has to be small, and of a kind."""
+
+    video = MediaField(max_size=100, allowed_extensions=["mp4", ".MOV"])
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class Course(models.Model):
     title = models.CharField(max_length=100)
 

@@ -1,11 +1,14 @@
-// The upload widget: a file goes from here to the cloud, its reference into the form.
+// The widget: a file goes from here to the cloud, or a media of the library is picked, and a
+// reference goes into the form.
 //
 // Without this script the widget is a file input, and the site sends the file on.
 
-import { ask, fetchStates, formatPercent, isUnsettled, poll, SiteFailed } from "./media_states.js";
+import { dropHeldForm, holdForms, sendHeldForm } from "./held_forms.js";
+import { openPicker } from "./media_picker.js";
+import { ask, fetchStates, isUnsettled, poll, SiteFailed } from "./media_states.js";
 import { uploadFile, UploadFailed } from "./upload_transport.js";
+import { formatDuration, formatLength, formatPercent, formatSize } from "./words.js";
 
-const language = document.documentElement.lang || undefined;
 const TOO_LARGE = 413; // HTTP status
 const inputs = new Set();
 
@@ -17,7 +20,7 @@ class MediaInput {
     this.clear = root.querySelector(".cloudkey-input__clear input");
     this.initial = this.hidden.value;
     this.isRequired = this.file.required;
-    this.name = ""; // of the file that was uploaded here
+    this.name = ""; // of the file that was uploaded here, or the title of what was picked
     this.media = null; // what the cloud said of it last
     this.failed = null; // { file, sent }: what "try again" goes on with
     this.abort = null; // ends the running upload
@@ -26,6 +29,7 @@ class MediaInput {
     this.file.removeAttribute("name"); // the file is not to be sent with the form as well
     if (!this.file.labels.length) this.file.ariaLabel = this.text("Choose"); // tabular inlines have none
     this.find("note")?.remove();
+    this.sayLimits();
     root.dataset.enhanced = "";
     this.listen();
     this.restore();
@@ -72,6 +76,7 @@ class MediaInput {
       event.preventDefault();
       this.take([...event.dataTransfer.files]);
     });
+    this.action("browse").addEventListener("click", () => this.browse());
     this.action("retry").addEventListener("click", () => this.upload(this.failed.file, this.failed.sent));
     this.action("cancel").addEventListener("click", () => {
       if (this.isBusy) this.abort.abort();
@@ -95,17 +100,38 @@ class MediaInput {
 
   take(files) {
     if (!files.length || this.isBusy) return;
-    const [file] = files;
-    const { name } = file;
-    if (files.length > 1) this.refuse(this.text("OneFile"));
-    else if (/^(image|audio|text|font)\//.test(file.type)) this.refuse(this.text("NotAVideo", { name }));
-    else if (!file.size) this.refuse(this.text("EmptyFile", { name }));
-    else this.upload(file);
+    const refusal = this.refusalOf(files);
+    if (!refusal) {
+      this.upload(files[0]);
+      return;
+    }
+    this.restore();
+    this.find("error").textContent = refusal;
   }
 
-  refuse(message) {
-    this.restore();
-    this.find("error").textContent = message;
+  /** Return in plain words why the files are not taken, or "". */
+  refusalOf([file, ...others]) {
+    const { maxSize, extensions, kinds } = this.root.dataset;
+    const { name, size, type } = file;
+    if (others.length) return this.text("OneFile");
+    if (!size) return this.text("EmptyFile", { name });
+    if (extensions) {
+      const allowed = extensions.split(",").some((each) => name.toLowerCase().endsWith(`.${each}`));
+      if (!allowed) return this.text("OtherKind", { name, kinds });
+    } else if (/^(image|audio|text|font)\//.test(type)) {
+      return this.text("NotAVideo", { name });
+    }
+    if (!maxSize || size <= Number(maxSize)) return "";
+    return this.text("OverLimit", { name, size: formatSize(size), limit: formatSize(Number(maxSize)) });
+  }
+
+  /** Say the limit in the units of all other sizes here. */
+  sayLimits() {
+    const { maxSize, kinds = "" } = this.root.dataset;
+    const place = this.find("limits");
+    if (!place || !maxSize) return;
+    const name = kinds ? "LimitsOfKinds" : "Limits";
+    place.textContent = this.text(name, { kinds, limit: formatSize(Number(maxSize)) });
   }
 
   /** Send the file and make it the form's value. `sent` is what is over when the bytes are there already. */
@@ -125,7 +151,7 @@ class MediaInput {
       this.showUpload(file, this.text("Storing"));
       const { reference } = await this.post("finish", sent, signal);
       this.abort = null;
-      this.accept(file, reference);
+      this.accept(file.name, reference, { state: "processing", label: this.text("Uploaded"), isNew: true });
       sendHeldForm(form);
     } catch (error) {
       this.abort = null;
@@ -142,14 +168,14 @@ class MediaInput {
     return ask(this.root.dataset[`${what}Url`], { method: "POST", body, headers, signal });
   }
 
-  accept(file, reference) {
+  accept(name, reference, media) {
     this.hidden.value = reference;
     this.hidden.dispatchEvent(new Event("change", { bubbles: true }));
-    this.name = file.name;
+    this.name = name;
     if (this.clear) this.clear.checked = false;
-    this.media = { state: "processing", label: this.text("Uploaded"), isNew: true };
+    this.media = media;
     this.restore();
-    this.announce(`${file.name}: ${this.media.label}`);
+    this.announce(`${name}: ${media.label}`);
   }
 
   giveUp(error, file, sent) {
@@ -177,6 +203,26 @@ class MediaInput {
     if (!status) return this.text("Connection");
     if (status === TOO_LARGE) return this.text("TooLarge", { size: formatSize(file.size) });
     return message || this.text("Refused", { status });
+  }
+
+  // Picking
+
+  browse() {
+    const { field } = this.root.dataset;
+    openPicker({
+      text: (name, values) => this.text(`Pick${name}`, values),
+      icon: this.find("picture").querySelector("svg"),
+      explain: (error) => this.explain(error),
+      search: (query, after, signal) => {
+        const parameters = new URLSearchParams({ field, query, after });
+        return ask(`${this.root.dataset.libraryUrl}?${parameters}`, { signal });
+      },
+      pick: async ({ id, title, ...media }, close) => {
+        const { reference } = await this.post("pick", { field, media: id });
+        close(); // the focus is back here before what has it goes
+        this.accept(title || id, reference, media);
+      },
+    });
   }
 
   /** Return a function that shows how far the upload is. */
@@ -235,7 +281,10 @@ class MediaInput {
     const button = this.file.nextElementSibling;
     button.hidden = false;
     button.textContent = this.text(choose);
-    this.find("choose").hidden = !actions.includes("choose") || this.isDisabled;
+    const mayChoose = actions.includes("choose") && !this.isDisabled;
+    this.find("choose").hidden = !mayChoose;
+    this.action("browse").hidden = !mayChoose || !this.root.dataset.libraryUrl;
+    if (this.find("limits")) this.find("limits").hidden = !mayChoose;
     for (const name of ["retry", "cancel", "undo", "close"]) this.action(name).hidden = !actions.includes(name);
     if (this.clear) this.clear.parentElement.hidden = !clear;
     this.root.toggleAttribute("data-empty", prompt);
@@ -285,12 +334,12 @@ class MediaInput {
   showMedia() {
     const isChanged = this.hidden.value !== this.initial;
     const isRemoved = this.clear?.checked ?? false;
-    const { state, label, progress, reason, thumbnail, embed, isNew } = this.media ?? {};
+    const { title, state, label, progress, reason, duration, thumbnail, embed, isNew } = this.media ?? {};
     const view = {
       picture: { thumbnail, embed },
-      title: this.name || this.text("Current"),
-      actions: isChanged ? ["choose", "undo"] : ["choose"],
-      clear: !isChanged,
+      title: this.name || title || this.text("Current"),
+      actions: isChanged && !this.isDisabled ? ["choose", "undo"] : ["choose"],
+      clear: !isChanged && !this.isDisabled,
       isRemoved,
     };
     if (isRemoved) view.detail = this.text("Removed");
@@ -301,6 +350,7 @@ class MediaInput {
       view.progress = { label: this.text("Preparing"), percent: progress };
       view.detail = isChanged || isNew ? this.text("Patience") : "";
     }
+    if (state === "ready" && !isRemoved && duration != null) view.detail = formatLength(duration);
     if (state === "error" && !isRemoved) view.error = reason;
     this.show(view);
   }
@@ -364,29 +414,6 @@ class MediaInput {
   }
 }
 
-// Words
-
-function formatSize(bytes) {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
-  const value = bytes / 1000 ** power;
-  const options = { maximumFractionDigits: value < 10 && power ? 1 : 0 };
-  return formatUnit(value, units[power], options);
-}
-
-/** Return seconds as one would say them: 5 seconds, 3 minutes, 2 hours 10 minutes. */
-function formatDuration(seconds) {
-  if (seconds < 60) return formatUnit(Math.max(5, Math.ceil(seconds / 5) * 5), "second", { unitDisplay: "long" });
-  const minutes = Math.ceil(seconds / 60);
-  if (minutes < 60) return formatUnit(minutes, "minute", { unitDisplay: "long" });
-  const hours = formatUnit(Math.floor(minutes / 60), "hour", { unitDisplay: "long" });
-  return minutes % 60 ? `${hours} ${formatUnit(minutes % 60, "minute", { unitDisplay: "long" })}` : hours;
-}
-
-function formatUnit(value, unit, options) {
-  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short", ...options }).format(value);
-}
-
 function isVisible(element) {
   return element.getClientRects().length > 0;
 }
@@ -395,61 +422,7 @@ function carriesFiles(event) {
   return event.dataTransfer?.types.includes("Files") ?? false;
 }
 
-// The form: it is held back while a file is on its way, and sent when it has arrived
-
-const held = new Map(); // form → { submitter, notice }
-
-document.addEventListener(
-  "submit",
-  (event) => {
-    const form = event.target;
-    const busy = busyInputs(form);
-    if (!busy.length) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    dropHeldForm(form);
-    held.set(form, { submitter: event.submitter, notice: showNotice(form, event.submitter, busy[0]) });
-  },
-  true,
-);
-
-function busyInputs(form) {
-  return [...inputs].filter((input) => input.isBusy && input.hidden.form === form);
-}
-
-function showNotice(form, submitter, input) {
-  const notice = document.createElement("div");
-  const text = document.createElement("span");
-  const stop = document.createElement("button");
-  notice.className = "cloudkey-waiting";
-  notice.setAttribute("role", "status");
-  stop.type = "button";
-  stop.className = "cloudkey-input__button";
-  stop.textContent = input.text("DoNotSave");
-  stop.addEventListener("click", () => {
-    dropHeldForm(form);
-    submitter?.focus();
-  });
-  notice.append(text, stop);
-  const place = submitter?.closest(".submit-row") ?? submitter;
-  if (place) place.before(notice);
-  else form.append(notice);
-  text.textContent = input.text("Waiting"); // after it is in the page, so that it is announced
-  return notice;
-}
-
-/** Send the form that was held back, if its last file has arrived. */
-function sendHeldForm(form) {
-  const { submitter } = held.get(form) ?? {};
-  if (busyInputs(form).length || !dropHeldForm(form)) return;
-  form.requestSubmit(submitter?.isConnected ? submitter : null);
-}
-
-/** Let the form be as it is; return whether it was held back. */
-function dropHeldForm(form) {
-  held.get(form)?.notice.remove();
-  return held.delete(form);
-}
+holdForms((form) => [...inputs].filter((input) => input.isBusy && input.hidden.form === form));
 
 addEventListener("beforeunload", (event) => {
   if (![...inputs].some((input) => input.isBusy)) return;

@@ -71,9 +71,3 @@ export function poll(look, pause) {
     clearTimeout(timer);
   };
 }
-
-/** Return a percentage in the language of the page. */
-export function formatPercent(percent) {
-  const language = document.documentElement.lang || undefined;
-  return new Intl.NumberFormat(language, { style: "percent" }).format(percent / 100);
-}

@@ -1,6 +1,7 @@
 // Lists: the state of every row's media, asked for after the page is there.
 
-import { fetchStates, formatPercent, isUnsettled, poll } from "./media_states.js";
+import { fetchStates, isUnsettled, poll } from "./media_states.js";
+import { formatPercent } from "./words.js";
 
 const PAUSE = 3; // seconds between two looks at what is being prepared
 const LONG_PAUSE = 10; // the same after five minutes
