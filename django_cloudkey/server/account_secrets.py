@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ..protocol.scheme2.keys import Keys
 from ..protocol.secret import Secret
@@ -51,7 +52,7 @@ def all_keys(account: str) -> list[Keys]:
     """
     keys = [keys_of(secret) for secret in active(account)]
     if not keys:
-        raise NoSecret("The account has no active secret to sign with.")
+        raise NoSecret(_("The account has no active secret to sign with."))
     return keys
 
 

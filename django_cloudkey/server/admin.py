@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from . import pipeline
-from .models import Account, Asset, Job, Media, Organisation, atomic
+from . import notifications, pipeline
+from .models import Account, Asset, Job, Media, Notification, Organisation, atomic
 
 
 class ReadOnlyMixin:
@@ -27,8 +29,8 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ["organisation"]
     search_fields = ["name", "id"]
     fields = [
-        "name", "organisation", "is_manager", "is_active", "public_thumbnails", "is_test", "id",
-        "created",
+        "name", "organisation", "is_manager", "is_active", "webhook_url", "public_thumbnails",
+        "is_test", "id", "created",
     ]  # fmt: skip
     readonly_fields = ["id", "created"]
 
@@ -85,3 +87,33 @@ class JobAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
         return False
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = [
+        "type", "media", "asset", "account", "state", "attempts", "created", "due", "failure",
+    ]  # fmt: skip
+    list_filter = ["state", "type", "account"]
+    list_select_related = ["account"]
+    search_fields = ["id", "media"]
+    date_hierarchy = "created"
+    actions = ["send_again"]
+    fields = [
+        "id", "type", "media", "asset", "sequence", "account", "state", "attempts", "created",
+        "due", "expires", "delivered", "failure", "data",
+    ]  # fmt: skip
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may change notifications, though no form does."""
+        return bool(request.user.has_perm("cloudkey_server.change_notification"))
+
+    @admin.action(description=_("Send the selected notifications again"), permissions=["send"])
+    def send_again(self, request: HttpRequest, queryset: Any) -> None:
+        count = notifications.send_again(queryset)
+        text = ngettext(
+            "%(count)d notification will be sent again.",
+            "%(count)d notifications will be sent again.",
+            count,
+        )
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ from .conf import NAME, cloud
 from .files import storage
 from .geography import LEVELS_BY_FILE
 
+METADATA = ("169.254.169.254", "fd00:ec2::254")
+"""Where the machines of several hosters are told their own secrets."""
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "::1")
 NEEDED_BY_SQLITE = {
     "transaction_mode": ("IMMEDIATE", re.compile("IMMEDIATE|EXCLUSIVE", re.I)),
@@ -33,7 +36,7 @@ NEEDED_BY_SQLITE = {
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """What is wrong is an error already; this is about what is right and unwise."""
     try:
-        return [*_plain_http(), *_sqlite(), *_unsigned_files()]
+        return [*_plain_http(), *_sqlite(), *_unsigned_files(), *_wide_networks()]
     except (ImproperlyConfigured, ImportError, TypeError):
         return []
 
@@ -101,3 +104,15 @@ def check_geography(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
     )
     hint = "That is right unless a site signs such addresses."
     return [Info(text, hint=hint, id="cloudkey_server.I020")]
+
+
+def _wide_networks() -> Iterator[CheckMessage]:
+    known = [ip_address(text) for text in METADATA]
+    for network in cloud.webhook_networks:
+        if any(each.version == network.version and each in network for each in known):
+            yield Warning(
+                f'{NAME}["WEBHOOK_NETWORKS"] holds {network}, and in it an address where hosters '
+                "tell machines their secrets: whoever sets an account's webhook may call that.",
+                hint="Name the addresses of the sites that are to be told, and no others.",
+                id="cloudkey_server.W023",
+            )

@@ -94,7 +94,7 @@ class Account(models.Model):
             "that need it, or not at all."
         ),
     )
-    webhook_url = models.URLField(
+    webhook_url = models.CharField(
         _("notifications go to"),
         blank=True,
         max_length=500,

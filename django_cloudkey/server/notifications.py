@@ -19,6 +19,7 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from ..protocol.events import Event, EventType
 from ..protocol.scheme2.webhook import sign_webhook
@@ -129,7 +130,7 @@ def deliver(notification: Notification) -> None:
     """Send a claimed *notification* once, and note what came of it."""
     account = notification.account
     if not account.is_active or not account.webhook_url:
-        _mine(notification).update(**_given_up("The account wants no notifications."))
+        _mine(notification).update(**_given_up(_("The account wants no notifications.")))
         return
     failure, status = "", 0
     try:
@@ -141,7 +142,7 @@ def deliver(notification: Notification) -> None:
     elif status == _GONE:
         _switch_off(account)
     else:
-        _note_failure(notification, failure or f"The answer was {status}.")
+        _note_failure(notification, failure or _answered(status))
 
 
 def _post(notification: Notification) -> int:
@@ -162,6 +163,10 @@ def event_of(notification: Notification) -> Event:
         created=int(notification.created.timestamp()),
         data=notification.data,
     )
+
+
+def _answered(status: int) -> str:
+    return _("The answer was %(status)d.") % {"status": status}
 
 
 def _note_delivery(notification: Notification) -> None:
@@ -189,7 +194,7 @@ def _delay(attempts: int) -> float:
 
 def _switch_off(account: Account) -> None:
     logger.warning("Account %s: its webhook is gone and gets no more notifications", account.pk)
-    failure = f"The answer was {_GONE}: notifications were switched off."
+    failure = f"{_answered(_GONE)} {_('Notifications were switched off.')}"
     with atomic():
         # Unless it was set to another address meanwhile.
         rows = Account.objects.filter(pk=account.pk, webhook_url=account.webhook_url)
@@ -220,7 +225,7 @@ def tidy_up() -> None:
         newest = _waiting(account).order_by("-created", "-sequence")
         last = newest.values_list("created", flat=True)[MAX_WAITING]
         surplus = _waiting(account).filter(created__lte=last)
-        given_up = surplus.update(**_given_up("Too many are waiting."))
+        given_up = surplus.update(**_given_up(_("Too many are waiting.")))
         logger.warning("Account %s: %d notifications too many were given up", account, given_up)
 
 

@@ -15,6 +15,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from django.utils.translation import gettext as _
+
 from ..protocol.viewer import parse_address
 from .outgoing_urls import NotAllowed, check_address, parse_outgoing
 
@@ -25,7 +27,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n", re.ASCII)
 
 
 class NotAnswered(Exception):
-    """The receiver could not be asked, or did not answer; the message says why, in English."""
+    """The receiver could not be asked, or did not answer; the message says why."""
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -41,7 +43,7 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
     for address in addresses:
         found = parse_address(str(address[1][0]).partition("%")[0])
         if found is None:
-            raise NotAllowed("The host has an address that cannot be read.")
+            raise NotAllowed(_("The host has an address that cannot be read."))
         check_address(target, found)
     deadline = time.monotonic() + TIMEOUT
     lines = [f"POST {target.target} HTTP/1.1", f"Host: {target.host_header}"]
@@ -56,12 +58,15 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
             with context.wrap_socket(connection, server_hostname=target.host) as secured:
                 return _exchange(secured, message, deadline)
     except ssl.SSLCertVerificationError as error:
-        raise NotAnswered(f"The certificate is not trusted: {error.verify_message}.") from error
+        text = _("The certificate is not trusted: %(reason)s.")
+        raise NotAnswered(text % {"reason": error.verify_message}) from error
     except TimeoutError as error:
-        raise NotAnswered(f"No answer within {TIMEOUT:.0f} s.") from error
+        text = _("No answer within %(seconds)d s.") % {"seconds": TIMEOUT}
+        raise NotAnswered(text) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise NotAnswered(f"The connection failed: {reason}.") from error
+        text = _("The connection failed: %(reason)s.") % {"reason": reason}
+        raise NotAnswered(text) from error
 
 
 _Found = tuple[
@@ -73,7 +78,7 @@ def _look_up(host: str, port: int) -> list[_Found]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise NotAnswered("The host was not found.") from error
+        raise NotAnswered(_("The host was not found.")) from error
     return [(family, address) for family, _type, _protocol, _name, address in found]
 
 
@@ -104,7 +109,7 @@ def _exchange(connection: socket.socket, message: bytes, deadline: float) -> int
         more = connection.recv(1024)
         answer += more
         if not more or len(answer) > 1024:
-            raise NotAnswered("The answer is not HTTP.")
+            raise NotAnswered(_("The answer is not HTTP."))
     with suppress(OSError):
         _read_rest(connection, time.monotonic() + LAST_BYTES)
     return int(status[1])

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+
 from ..protocol.viewer import Address, parse_address
 from .conf import cloud
 
@@ -35,7 +37,7 @@ _NOT_PUBLIC = [
 
 
 class NotAllowed(ValueError):
-    """An address that the cloud does not call; the message says why, in English."""
+    """An address that the cloud does not call; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +74,18 @@ def parse_outgoing(url: str) -> OutgoingURL:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise NotAllowed("This is no address.") from error
+        raise NotAllowed(_("This is no address.")) from error
     host = parts.netloc.lower().removesuffix("" if port is None else f":{port}")
     if port == 0:
-        raise NotAllowed("There is no port 0.")
+        raise NotAllowed(_("There is no port 0."))
     if parts.scheme not in ("http", "https"):
-        raise NotAllowed("An address starts with https://.")
+        raise NotAllowed(_("An address starts with https://."))
     if "@" in parts.netloc:
-        raise NotAllowed("An address must not hold a user or a password.")
+        raise NotAllowed(_("An address must not hold a user or a password."))
     # urlsplit drops tabs and line ends: what was given must be what was read.
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not (_HOST.fullmatch(host) and _TARGET.fullmatch(target)) or re.search(r"[\s\\#]", url):
-        raise NotAllowed("An address has a host and a path of ASCII, without spaces and fragment.")
+        raise NotAllowed(_("An address is a host and a path of ASCII, without a fragment."))
     found = OutgoingURL(
         scheme=parts.scheme,
         host=host.strip("[]").rstrip("."),
@@ -91,12 +93,12 @@ def parse_outgoing(url: str) -> OutgoingURL:
         target=target,
     )
     if found.is_plain and not cloud.webhook_networks:
-        raise NotAllowed("The address must be https, at port 443.")
+        raise NotAllowed(_("The address must be https, at port 443."))
     literal = parse_address(found.host)
     if literal is not None:
         check_address(found, literal)
     if _is_own(found):
-        raise NotAllowed("The address is the cloud's own.")
+        raise NotAllowed(_("The address is the cloud's own."))
     return found
 
 
@@ -112,9 +114,9 @@ def check_address(url: OutgoingURL, address: Address) -> None:
     ):
         return
     if not is_public(address):
-        raise NotAllowed(f"{address} is no public address.")
+        raise NotAllowed(_("%(address)s is no public address.") % {"address": address})
     if url.is_plain:
-        raise NotAllowed("A public address must be https, at port 443.")
+        raise NotAllowed(_("A public address must be https, at port 443."))
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

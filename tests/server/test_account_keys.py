@@ -105,6 +105,23 @@ def test_the_report_names_secrets_and_uses_and_shows_neither(cloud: Cloud) -> No
         assert cloud.account.api_key not in shown
 
 
+def test_notifications_are_switched_on_and_off(account: Account) -> None:
+    url = "https://www.example.org/cloudkey/webhook/default/"
+    run("cloudkey_account", "webhook", "demo", url)
+    assert json.loads(run("cloudkey_account", "show", "demo", "--json"))["webhook"] == url
+    assert f"Notifications go to: {url}" in run("cloudkey_account", "show", "demo")
+
+    with pytest.raises(CommandError, match="must be https"):
+        run("cloudkey_account", "webhook", "demo", "http://www.example.org/")
+    assert Account.objects.get().webhook_url == url
+    run("cloudkey_account", "webhook", "demo", "")
+    assert "to nobody" in run("cloudkey_account", "show", "demo")
+    run("cloudkey_account", "create", "other", "--webhook", url)
+    assert Account.objects.get(name="other").webhook_url == url
+    with pytest.raises(CommandError, match="public"):
+        run("cloudkey_account", "create", "third", "--webhook", "https://10.0.0.1/")
+
+
 def test_keys_are_encrypted_anew(account: Account, settings: Any) -> None:
     secret = rotate("demo")["secret"]
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]

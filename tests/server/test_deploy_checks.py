@@ -283,3 +283,20 @@ def test_levels_that_nobody_can_pass_are_told(settings: Any, keys: Any, told: st
 
     assert [message.id for message in messages] == ["cloudkey_server.I020"] * bool(told)
     assert all(told in message.msg and message.hint for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("networks", "is_told"),
+    [
+        (["127.0.0.1", "10.1.0.0/16", "fd00:1::/32"], False),
+        (["169.254.169.254"], True),
+        (["10.0.0.0/8", "0.0.0.0/0"], True),
+        (["fd00::/8"], True),
+    ],
+)
+def test_webhooks_to_where_machines_are_told_secrets(
+    settings: Any, networks: list[str], is_told: bool
+) -> None:
+    messages = deployed(settings, WEBHOOK_NETWORKS=networks)
+
+    assert [message.id for message in messages] == ["cloudkey_server.W023"] * is_told

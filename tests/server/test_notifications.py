@@ -222,7 +222,7 @@ def test_receiver_that_failed_is_left_alone_and_then_gets_all(
     assert len(receiver.received) == 1, "one attempt tells that it is down"
     assert Notification.objects.filter(due__gt=timezone.now()).count() == 20
     receiver.answer = status(204)
-    Notification.objects.filter(sequence=2).update(due=timezone.now())
+    Notification.objects.filter(sequence=2).update(due=timezone.now() - timedelta(seconds=1))
     send()
     assert len(receiver.received) == 20, "all that was put off came at once"
     make_due()

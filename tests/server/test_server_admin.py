@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.files.base import ContentFile
 from django.test import Client
 
-from django_cloudkey.server import files, jobs
-from django_cloudkey.server.models import Account, Asset, Job, Media
+from django_cloudkey.protocol.events import EventType
+from django_cloudkey.server import account_secrets, files, jobs, notifications
+from django_cloudkey.server.models import Account, Asset, Job, Media, Notification, atomic
 from django_cloudkey.server.worker import tidy_up
 
 from ..conftest import DATABASES
@@ -33,18 +34,30 @@ def media() -> Media:
     return media
 
 
+def tell(media: Media) -> None:
+    """Write a notification about *media*."""
+    Account.objects.update(webhook_url="https://www.example.org/cloudkey/webhook/default/")
+    with atomic():
+        notifications.tell(media, (EventType.MEDIA_READY, ""))
+
+
 def test_no_page_shows_a_key(operator: Client, media: Media) -> None:
-    pages = [f"{ADMIN}/{name}/" for name in ("account", "media", "job")]
+    account_secrets.add(media.account)
+    tell(media)
+    names = ("account", "media", "job", "notification")
+    pages = [f"{ADMIN}/{name}/" for name in names]
     pages += [
         f"{ADMIN}/account/{media.account_id}/change/",
         f"{ADMIN}/media/{media.pk}/change/",
         f"{ADMIN}/job/{Job.objects.get().pk}/change/",
+        f"{ADMIN}/notification/{Notification.objects.get().pk}/change/",
     ]
 
     for page in pages:
         answer = operator.get(page)
         assert answer.status_code == 200
         assert media.account.api_key not in answer.content.decode()
+        assert media.account.secrets.get().secret not in answer.content.decode()
 
 
 def test_key_cannot_be_searched_for(operator: Client, media: Media) -> None:
@@ -53,7 +66,7 @@ def test_key_cannot_be_searched_for(operator: Client, media: Media) -> None:
     assert operator.get(f"{ADMIN}/media/", query).status_code == 400
 
 
-@pytest.mark.parametrize("page", ["account/add/", "media/add/", "job/add/"])
+@pytest.mark.parametrize("page", ["account/add/", "media/add/", "job/add/", "notification/add/"])
 def test_rows_are_not_added_by_hand(operator: Client, page: str) -> None:
     assert operator.get(f"{ADMIN}/{page}").status_code == 403
 
@@ -77,3 +90,73 @@ def test_deleted_media_leaves_no_file(operator: Client, media: Media, way: str) 
 
     assert not Media.objects.exists()
     assert list(files.names_under("media")) == []
+
+
+# Notifications
+
+
+def test_notifications_are_listed_with_what_became_of_them(operator: Client, media: Media) -> None:
+    tell(media)
+    Notification.objects.update(attempts=3, failure="The answer was 500.")
+
+    query = {"state__exact": "waiting", "type": "media.ready", "q": media.pk}
+    page = operator.get(f"{ADMIN}/notification/", query).content.decode()
+
+    for text in ("media.ready", media.pk, "waiting", "The answer was 500."):
+        assert text in page
+    assert "1 notification" in page
+
+
+def send_again(client: Client) -> int:
+    rows = list(Notification.objects.values_list("pk", flat=True))
+    data = {"action": "send_again", "_selected_action": rows}
+    return client.post(f"{ADMIN}/notification/", data).status_code
+
+
+def test_notification_is_sent_again(operator: Client, media: Media) -> None:
+    tell(media)
+    Notification.objects.update(state="given_up", attempts=9, failure="The answer was 500.")
+    assert notifications.claim() is None
+
+    assert send_again(operator) == 302
+
+    again = notifications.claim()
+    assert again is not None
+    assert (again.state, again.attempts, again.failure) == ("waiting", 1, "")
+
+
+@pytest.mark.parametrize(("codename", "state"), [("view", "given_up"), ("change", "waiting")])
+def test_sending_again_needs_its_permission(media: Media, codename: str, state: str) -> None:
+    tell(media)
+    Notification.objects.update(state="given_up")
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    for each in {"view", codename}:
+        clerk.user_permissions.add(Permission.objects.get(codename=f"{each}_notification"))
+    client = Client()
+    client.force_login(clerk)
+
+    send_again(client)
+
+    assert Notification.objects.get().state == state
+    assert client.get(f"{ADMIN}/notification/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("www.example.org/hook", "An address starts with https://."),
+        ("https://www.example.org/hook", ""),
+        ("http://www.example.org/hook", "The address must be https, at port 443."),
+        ("https://192.168.0.1/hook", "192.168.0.1 is no public address."),
+        ("http://web:8000/hook", "The address must be https, at port 443."),
+    ],
+)
+def test_form_of_an_account_checks_its_webhook(
+    operator: Client, media: Media, url: str, text: str
+) -> None:
+    data = {"name": "demo", "is_active": "on", "webhook_url": url}
+    answer = operator.post(f"{ADMIN}/account/{media.account_id}/change/", data)
+
+    assert answer.status_code == (200 if text else 302)
+    assert text in answer.content.decode()
+    assert Account.objects.get().webhook_url == ("" if text else "https://www.example.org/hook")

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='account',
             name='webhook_url',
-            field=models.URLField(blank=True, help_text="Address of the site's webhook; empty: to nobody.", max_length=500, verbose_name='notifications go to'),
+            field=models.CharField(blank=True, help_text="Address of the site's webhook; empty: to nobody.", max_length=500, verbose_name='notifications go to'),
         ),
         migrations.AlterField(
             model_name='notification',

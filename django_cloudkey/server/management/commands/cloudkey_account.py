@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
 from django.utils import timezone
@@ -57,6 +58,13 @@ class Command(BaseCommand):
         )
         legacy.add_argument("name")
         legacy.add_argument("mode", choices=Account.Legacy.values)
+        webhook = actions.add_parser(
+            "webhook", help=_("say where the notifications of an account go")
+        )
+        webhook.add_argument("name")
+        webhook.add_argument(
+            "url", help=_("address of the site's webhook; empty to switch notifications off")
+        )
         actions.add_parser(
             "reencrypt", help=_("encrypt all keys anew, after SECRET_KEY has changed")
         )
@@ -79,12 +87,16 @@ class Command(BaseCommand):
         create.add_argument(
             "--test", action="store_true", help=_("for tests: one call deletes all its media")
         )
+        create.add_argument(
+            "--webhook", metavar="URL", default="", help=_("where its notifications go")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         getattr(self, f"_{options['action']}")(options)
 
     def _create(self, options: dict[str, Any]) -> None:
         name = _checked(options["name"])
+        webhook = _checked_webhook(options["webhook"])
         organisation = options["organisation"]
         if organisation is not None:
             organisation = _checked(organisation)
@@ -99,6 +111,7 @@ class Command(BaseCommand):
                     is_manager=options["manager"],
                     is_test=options["test"],
                     public_thumbnails=options["public_thumbnails"],
+                    webhook_url=webhook,
                 )
                 secret = account_secrets.add(account)
         except IntegrityError as error:
@@ -146,7 +159,12 @@ class Command(BaseCommand):
         secrets = [_row_of_secret(secret) for secret in account.secrets.all()]
         uses = [_row_of_use(use) for use in account.legacy_uses.order_by("kind")]
         if options["json"]:
-            report = {"legacy": account.legacy, "secrets": secrets, "historical uses": uses}
+            report = {
+                "legacy": account.legacy,
+                "webhook": account.webhook_url,
+                "secrets": secrets,
+                "historical uses": uses,
+            }
             self.stdout.write(json.dumps(report))
             return
         for row in secrets:
@@ -154,6 +172,8 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{row['kid']:<6} {state:<8} {_('last used')} {row['last_used'] or _('never')}"
             )
+        webhook = account.webhook_url or _("to nobody")
+        self.stdout.write(_("Notifications go to: %(webhook)s") % {"webhook": webhook})
         self.stdout.write(_("Historical scheme: %(mode)s") % {"mode": account.get_legacy_display()})
         for use in uses:
             self.stdout.write(f"  {use['count']:>9}  {use['kind']}, {_('last')} {use['last']}")
@@ -191,6 +211,9 @@ class Command(BaseCommand):
     def _legacy(self, options: dict[str, Any]) -> None:
         _change(options["name"], legacy=options["mode"])
 
+    def _webhook(self, options: dict[str, Any]) -> None:
+        _change(options["name"], webhook_url=_checked_webhook(options["url"]))
+
     def _reencrypt(self, options: dict[str, Any]) -> None:
         with atomic():
             for account in Account.objects.select_for_update():
@@ -205,6 +228,14 @@ def _find(name: str) -> Account:
         return Account.objects.get(name=name)
     except Account.DoesNotExist as error:
         raise CommandError(_("There is no account named “%(name)s”.") % {"name": name}) from error
+
+
+def _checked_webhook(url: str) -> str:
+    try:
+        Account(webhook_url=url).clean()
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages)) from error
+    return url
 
 
 def _change(name: str, **values: Any) -> None:
