@@ -14,3 +14,4 @@ for _alias, _name in _changes["DATABASES"].items():
 CLOUDKEY_SERVER.update(_changes["CLOUDKEY_SERVER"])
 STORAGES.update(_changes["STORAGES"])
 CLOUDKEYS = _changes["CLOUDKEYS"]
+CACHES = _changes["CACHES"]

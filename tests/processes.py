@@ -19,6 +19,7 @@ def environment(settings: Any) -> dict[str, str]:
         "CLOUDKEY_SERVER": settings.CLOUDKEY_SERVER,
         "STORAGES": settings.STORAGES,
         "CLOUDKEYS": settings.CLOUDKEYS,
+        "CACHES": settings.CACHES,
     }
     return {
         **os.environ,

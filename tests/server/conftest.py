@@ -74,11 +74,20 @@ class Front:
 
     cloud: Cloud
     port: int
-    worker: int
-    """Process id of the one Python process that answers."""
+    workers: tuple[int, ...]
+    """Ids of the Python processes that answer."""
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+    @property
+    def worker(self) -> int:
+        """Id of the only one."""
+        (worker,) = self.workers
+        return worker
+
+    def connect(self, source: str = "") -> socket.socket:
+        """Return a connection, from the address *source* of this machine."""
+        return socket.create_connection(
+            ("127.0.0.1", self.port), timeout=30, source_address=(source, 0)
+        )
 
 
 @pytest.fixture
@@ -87,7 +96,7 @@ def start_gunicorn(cloud: Cloud, settings: Any) -> Iterator[Callable[..., Front]
     started: list[subprocess.Popen[bytes]] = []
     sockets = []
 
-    def start(**keys: Any) -> Front:
+    def start(*, workers: int = 1, **keys: Any) -> Front:
         # The socket is there before the server: whoever is early waits in its queue.
         listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
         sockets.append(listening)
@@ -95,7 +104,8 @@ def start_gunicorn(cloud: Cloud, settings: Any) -> Iterator[Callable[..., Front]
         number = listening.fileno()
         command = [
             *(sys.executable, "-m", "gunicorn", "--bind", f"fd://{number}", "--log-level=warning"),
-            *("--worker-class=gthread", "--workers=1", "--threads=24", "--no-control-socket"),
+            *("--worker-class=gthread", f"--workers={workers}", "--threads=24"),
+            *("--keep-alive=60", "--no-control-socket"),
             "django.core.wsgi:get_wsgi_application()",
         ]
         process = subprocess.Popen(command, cwd=ROOT, env=environment(settings), pass_fds=[number])
@@ -104,8 +114,10 @@ def start_gunicorn(cloud: Cloud, settings: Any) -> Iterator[Callable[..., Front]
         with socket.create_connection(("127.0.0.1", port), timeout=30) as first:
             first.sendall(b"GET /cloud/api HTTP/1.0\r\n\r\n")
             assert first.recv(12) == b"HTTP/1.0 405"
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-        return Front(cloud=cloud, port=port, worker=int(children.split()[0]))
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while len(found := children.read_text().split()) < workers:
+            time.sleep(0.02)
+        return Front(cloud=cloud, port=port, workers=tuple(map(int, found)))
 
     yield start
     for process in started:
@@ -152,7 +164,7 @@ def start_nginx(
         process = subprocess.Popen(command)
         started.append(process)
         _wait_for(port, process)
-        return Front(cloud=gunicorn.cloud, port=port, worker=gunicorn.worker)
+        return Front(cloud=gunicorn.cloud, port=port, workers=gunicorn.workers)
 
     yield start
     for process in started:
