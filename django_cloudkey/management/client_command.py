@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from ..client import CloudKey
 from ..conf import DEFAULT_ALIAS
@@ -19,8 +21,17 @@ from ..connection import cloudkeys
 from ..plain_text import printable
 from ..protocol.exceptions import RPCException
 from ..protocol.urls import is_media_id
+from . import table
+from .interrupts import INTERRUPTED
 
-FAILED, INTERRUPTED, BROKEN_PIPE = 1, 130, 141  # exit statuses; 2 is of the parser
+FAILED, BROKEN_PIPE = 1, 141  # exit statuses; 2 is of the parser
+COLOURS = {
+    "ready": "SUCCESS",
+    "pending": "WARNING",
+    "processing": "WARNING",
+    "error": "ERROR",
+}
+"""First word of a state → its style."""
 
 
 class ClientCommand(BaseCommand):
@@ -57,14 +68,20 @@ class ClientCommand(BaseCommand):
         self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False))
 
     def write_table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Write columns that are as wide as their widest cell; control characters are shown."""
-        cells = [[printable(cell) for cell in row] for row in (headings, *rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        for number, row in enumerate(cells):
-            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self.stdout.write(
-                self.style.MIGRATE_HEADING(line.rstrip()) if not number else line.rstrip()
-            )
+        """Write a table of :mod:`.table`; nothing for no rows."""
+        if not rows:
+            return
+        room = shutil.get_terminal_size().columns if self.stdout.isatty() else None
+        heading, *others = table.lines(headings, rows, room=room)
+        self.stdout.write(
+            self.style.MIGRATE_HEADING(table.GAP.join(text for text, _cell in heading).rstrip())
+        )
+        for line in others:
+            self.stdout.write(table.GAP.join(self._coloured(*pair) for pair in line).rstrip())
+
+    def _coloured(self, text: str, cell: object) -> str:
+        name = COLOURS.get(cell.split()[0]) if isinstance(cell, table.State) and cell else None
+        return getattr(self.style, name)(text) if name else text
 
     def complain(self, text: object) -> None:
         """Write one line to stderr about something that was not done, and go on."""
@@ -81,8 +98,19 @@ class ClientCommand(BaseCommand):
             return
         if not sys.stdin.isatty():
             raise CommandError(_("Nobody can be asked here: say --no-input to go on."))
-        if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", _("yes")):
+        try:
+            answer = input(f"{question} [y/N] ")
+        except EOFError:  # Ctrl-D
+            self.stdout.write()
+            answer = ""
+        if answer.strip().lower() not in ("y", "yes", _("yes")):
             raise CommandError(_("Nothing was done."))
+
+
+def not_found(count: int) -> str:
+    """Return the sentence that ends a command some of whose media do not exist."""
+    text = ngettext("%(count)d media was not found.", "%(count)d media were not found.", count)
+    return text % {"count": count}
 
 
 def add_ids(parser: ArgumentParser) -> None:

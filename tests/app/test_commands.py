@@ -57,7 +57,7 @@ def test_list_is_a_table(cloud: Cloud) -> None:
 
     lines = run("cloudkey_list").splitlines()
 
-    assert lines[0].split() == ["ID", "CREATED", "SOURCE", "SECONDS", "TITLE"]
+    assert lines[0].split() == ["ID", "CREATED", "SOURCE", "DURATION", "TITLE"]
     assert len(lines) == 4
     assert lines[1].endswith("line\\nbreak\\x1b[2J") or lines[2].endswith("line\\nbreak\\x1b[2J")
 

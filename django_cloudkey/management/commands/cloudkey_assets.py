@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..client_command import ClientCommand, add_no_input, media_ids
+from ..table import State, duration, size
 
 
 class Command(ClientCommand):
@@ -40,9 +41,14 @@ class Command(ClientCommand):
             self.write_json(assets)
             return
         self.write_table(
-            [_("ASSET"), _("STATUS"), _("SECONDS"), _("BYTES")],
+            [_("ASSET"), _("STATUS"), _("DURATION"), _("SIZE")],
             [
-                [name, asset["status"], asset.get("duration", "-"), asset.get("file_size", "-")]
+                [
+                    name,
+                    State(asset["status"]),
+                    duration(asset.get("duration")),
+                    size(asset.get("file_size")),
+                ]
                 for name, asset in sorted(assets.items())
             ],
         )

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from ...protocol.exceptions import NotFound
-from ..client_command import ClientCommand, add_ids, add_no_input, media_ids
+from ..client_command import ClientCommand, add_ids, add_no_input, media_ids, not_found
 
 
 class Command(ClientCommand):
@@ -47,4 +47,4 @@ class Command(ClientCommand):
         if options["json"]:
             self.write_json({"deleted": deleted, "missing": missing})
         if missing:
-            raise CommandError(_("%(count)d media were not found.") % {"count": len(missing)})
+            raise CommandError(not_found(len(missing)))

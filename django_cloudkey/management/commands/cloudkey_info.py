@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy
 
 from ...plain_text import printable
 from ...protocol.exceptions import NotFound
-from ..client_command import ClientCommand, add_ids, media_ids
+from ..client_command import ClientCommand, add_ids, media_ids, not_found
+from ..table import Number, State, duration, size
 from .cloudkey_list import created_of
 
 FIELDS = ["id", "created", "meta", "assets"]
@@ -28,6 +29,7 @@ class Command(ClientCommand):
         for id_ in media_ids(options["ids"]):
             try:
                 media = client.media.info(id=id_, fields=FIELDS)
+                _add_reasons(client.media, media)
             except NotFound as error:
                 self.complain(f"{id_}: {error}")
                 missing += 1
@@ -36,25 +38,45 @@ class Command(ClientCommand):
                 found.append(media)
             else:
                 self._show(media)
+                self.stdout.write()
         if options["json"]:
             self.write_json(found)
         if missing:
-            raise CommandError(_("%(count)d media were not found.") % {"count": missing})
+            raise CommandError(not_found(missing))
 
     def _show(self, media: dict[str, Any]) -> None:
         self.stdout.write(f"{media['id']}  {created_of(media)}")
         for key, value in sorted(media["meta"].items()):
             self.stdout.write(f"  {printable(key)}: {printable(value)}")
         self.write_table(
-            [_("ASSET"), _("STATUS"), _("SECONDS"), _("BYTES"), _("PICTURE")],
+            [_("ASSET"), _("STATUS"), _("DURATION"), _("SIZE"), _("PICTURE")],
             [_row(name, asset) for name, asset in sorted(media["assets"].items())],
         )
+        for reason in _reasons(media):
+            self.stdout.write(self.style.ERROR(printable(reason)))
 
 
 def _row(name: str, asset: dict[str, Any]) -> list[object]:
-    status = asset["status"]
-    if status == "processing":
-        status = f"{status} {asset.get('progress', 0)} %"
+    state = asset["status"]
+    if state == "processing":
+        state = f"{state} {asset.get('progress', 0)} %"
     width, height = asset.get("video_width"), asset.get("video_height")
-    picture = f"{width}x{height}" if width and height else "-"
-    return [name, status, asset.get("duration", "-"), asset.get("file_size", "-"), picture]
+    picture = Number(f"{width}x{height}" if width and height else "-")
+    length, bytes_ = duration(asset.get("duration")), size(asset.get("file_size"))
+    return [name, State(state), length, bytes_, picture]
+
+
+def _add_reasons(remote: Any, media: dict[str, Any]) -> None:
+    """Ask why assets failed, if any did: a cloud tells it only to who names it."""
+    failed = [name for name, asset in media["assets"].items() if asset["status"] == "error"]
+    if failed:
+        fields = [f"assets.{name}.error" for name in failed]
+        reasons = remote.info(id=media["id"], fields=fields).get("assets", {})
+        for name in failed:
+            media["assets"][name] |= reasons.get(name, {})
+
+
+def _reasons(media: dict[str, Any]) -> list[str]:
+    """Return sentence and code of each failure, once, though several assets have it."""
+    errors = [asset["error"] for asset in media["assets"].values() if asset.get("error")]
+    return sorted({f"{each.get('message')} ({each.get('code')})" for each in errors})

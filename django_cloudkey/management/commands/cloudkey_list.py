@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..client_command import ClientCommand
+from ..table import State, duration
 
 FIELDS = ["id", "created", "meta.title", "assets.source.status", "assets.source.duration"]
 
@@ -29,7 +30,7 @@ class Command(ClientCommand):
             self.write_json(page)
             return
         self.write_table(
-            [_("ID"), _("CREATED"), _("SOURCE"), _("SECONDS"), _("TITLE")],
+            [_("ID"), _("CREATED"), _("SOURCE"), _("DURATION"), _("TITLE")],
             [_row(media) for media in page["list"]],
         )
         self.stdout.write(
@@ -41,8 +42,8 @@ class Command(ClientCommand):
 def _row(media: dict[str, Any]) -> list[object]:
     source = media.get("assets", {}).get("source", {})
     title = media.get("meta", {}).get("title")
-    status, seconds = source.get("status", "-"), source.get("duration", "-")
-    return [media["id"], created_of(media), status, seconds, title]
+    state, length = State(source.get("status", "-")), duration(source.get("duration"))
+    return [media["id"], created_of(media), state, length, title]
 
 
 def created_of(media: dict[str, Any]) -> str:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ...plain_text import printable
 from ...protocol.exceptions import RPCException
 from ...uploads import DEFAULT_ASSETS, title_of
 from ..client_command import ClientCommand
+from ..interrupts import INTERRUPTED, stopping_once
 from ..local_files import LocalFiles
 from ..progress_line import ProgressLine
 
@@ -58,45 +60,62 @@ class Command(ClientCommand):
             raise CommandError(_("--title is for one file."))
         self._options, self._client = options, self.client(options)
         self._line = ProgressLine(self.stderr)
+        self._stopping = threading.Event()
         results: list[dict[str, Any]] = []
         failed = 0
-        for result in self._upload_all(iter(files)):
-            if is_one and "error" in result:
-                raise CommandError(self._text_of(result))
-            failed += "error" in result
-            self._tell(result)
-            if options["json"] or options["wait"]:
-                results.append(result)
-        if options["wait"]:
-            failed += self._await(results)
+        with closing(self._upload_all(iter(files))) as uploaded:
+            for result in uploaded:
+                if is_one and "error" in result:
+                    raise CommandError(self._text_of(result))
+                failed += "error" in result
+                self._tell(result)
+                if options["json"] or options["wait"]:
+                    results.append(result)
+        is_stopped = self._stopping.is_set()
+        if options["wait"] and not is_stopped:
+            try:
+                failed += self._await(results)
+            except KeyboardInterrupt:
+                is_stopped = True
         self._line.clear()
         for path, reason in files.skipped:
             self.complain(f"{path}: {reason}")
         if options["json"]:
             self.write_json(results)
+        if is_stopped:
+            text = _("Interrupted. The same command goes on with the rest.")
+            raise CommandError(text, returncode=INTERRUPTED)
         if failed:
             text = ngettext("%(count)d file failed.", "%(count)d files failed.", failed)
             raise CommandError(text % {"count": failed})
 
-    def _upload_all(self, paths: Iterator[Path]) -> Iterator[dict[str, Any]]:
-        """Give the result of each file as it comes, with a bounded number of them at work."""
+    def _upload_all(self, paths: Iterator[Path]) -> Generator[dict[str, Any]]:
+        """
+        Give the result of each file as it comes, with a bounded number of them at work.
+
+        After Ctrl-C no file is begun, what is being sent ends at its next piece, and a media that
+        is being made is waited for, so that its id is told. After another the process ends at once.
+        """
         jobs = self._options["jobs"]
-        stopping = self._stopping = threading.Event()
-        with ThreadPoolExecutor(jobs) as pool:
-            running: set[Future[dict[str, Any]]] = set()
+        running: set[Future[dict[str, Any]]] = set()
+        with ThreadPoolExecutor(jobs) as pool, stopping_once(self._stopping):
             try:
                 while True:
-                    running |= {
-                        pool.submit(self._upload, path)
-                        for path in islice(paths, jobs - len(running))
-                    }
+                    if not self._stopping.is_set():
+                        running |= {
+                            pool.submit(self._upload, path)
+                            for path in islice(paths, jobs - len(running))
+                        }
                     if not running:
                         return
                     done, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (each.result() for each in done)
-            finally:
-                # Interrupted: what is being sent ends at its next piece.
-                stopping.set()
+                    for result in (each.result() for each in done):
+                        if "id" in result or not self._stopping.is_set():
+                            yield result
+            except BaseException:
+                # Nobody reads on: what is being sent ends, and is not waited for to the end.
+                self._stopping.set()
+                raise
 
     def _upload(self, path: Path) -> dict[str, Any]:
         options = self._options
@@ -117,6 +136,8 @@ class Command(ClientCommand):
             result["error"] = str(error)
         except OSError as error:
             result["error"] = error.strerror or str(error)
+        finally:
+            self._line.drop(path)
         return result
 
     def _find(self, digest: str) -> str | None:
@@ -129,7 +150,7 @@ class Command(ClientCommand):
         def show(sent: int, size: int) -> None:
             if self._stopping.is_set():
                 raise OSError(_("interrupted"))
-            self._line.show(path.name, sent, size)
+            self._line.show(path, sent, size)
 
         return show
 
