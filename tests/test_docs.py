@@ -37,6 +37,7 @@ from django_cloudkey.client.file import File
 from django_cloudkey.client.media import Media
 from django_cloudkey.protocol.exceptions import EXCEPTIONS
 from django_cloudkey.server.conf import KEYS, CloudSettings
+from django_cloudkey.server.consistency.findings import Kind
 from django_cloudkey.server.rpc import methods  # noqa: F401 - registers them
 from django_cloudkey.server.rpc.registry import METHODS
 from django_cloudkey.server.transcoding.presets import PRESETS
@@ -194,6 +195,14 @@ def _help_of(command: BaseCommand, name: str, *actions: str) -> str:
     for action in actions:
         parser = parser._subparsers._group_actions[0].choices[action]
     return str(parser.format_help())
+
+
+def test_every_kind_of_finding_is_in_the_guide() -> None:
+    table = (DOCS / "guide/cloud.rst").read_text().partition("\n.. _fsck:\n")[2]
+
+    named = re.findall(r"^   \* - ``(\w+)``$", table.partition("\nUploads\n")[0], re.MULTILINE)
+
+    assert named == [kind.label for kind in Kind]
 
 
 def check_ids() -> list[str]:

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
@@ -88,6 +89,51 @@ def names_under(prefix: str) -> Iterator[str]:
         yield f"{prefix}/{file}"
     for folder in folders:
         yield from names_under(f"{prefix}/{folder}")
+
+
+class StoredFile(NamedTuple):
+    """A file of the storage, as listing it tells."""
+
+    name: str
+    size: int | None
+    """Bytes; ``None`` where listing does not tell."""
+    modified: float | None
+    """Unix time; ``None`` where listing does not tell."""
+
+
+def stored_under(prefix: str) -> Iterator[StoredFile]:
+    """
+    Yield every file under *prefix*, which ends with a slash, a piece of the storage at a time.
+
+    Folders of this machine and buckets of S3 tell sizes and times on the way; other storages are
+    listed a folder at a time.
+    """
+    folder = _path_of(prefix)
+    bucket: Any = getattr(storage(), "bucket", None)
+    if folder is not None:
+        yield from _in_folder(folder, prefix)
+    elif hasattr(bucket, "objects"):
+        root = str(getattr(storage(), "location", "")).strip("/")
+        start = f"{root}/" if root else ""
+        for each in bucket.objects.filter(Prefix=start + prefix):
+            name = each.key.removeprefix(start)
+            yield StoredFile(name, each.size, each.last_modified.timestamp())
+    else:
+        for name in names_under(prefix.rstrip("/")):
+            yield StoredFile(name, None, None)
+
+
+def _in_folder(folder: str, prefix: str) -> Iterator[StoredFile]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                if entry.is_dir():
+                    yield from _in_folder(entry.path, f"{prefix}{entry.name}/")
+                else:
+                    found = entry.stat()
+                    yield StoredFile(prefix + entry.name, found.st_size, found.st_mtime)
+            except FileNotFoundError:
+                continue  # It was removed meanwhile.
 
 
 @contextmanager

@@ -9,11 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
+from django.utils import timezone
 
+from django_cloudkey.server import files
+from django_cloudkey.server.consistency.findings import Kind
+from django_cloudkey.server.consistency.inspection import Inspection
 from django_cloudkey.server.models import Asset, DiscardedFile, Job
 
 from ..conftest import Cloud
@@ -69,7 +74,39 @@ def test_media_become_ready_once_however_often_workers_are_killed(
     }
     assert stored == named
     assert not DiscardedFile.objects.exists()
+    assert list(Inspection(older_than=timedelta(0)).findings()) == []
     assert [path for path in (tmp_path / "work").rglob("*") if path.is_file()] == []
+
+
+def test_killed_worker_leaves_nothing_that_looks_wrong(
+    cloud: Cloud,
+    draw_clip: Callable[..., Path],
+    settings: Any,
+    start_worker: Callable[..., subprocess.Popen[bytes]],
+) -> None:
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "LEASE": LEASE}
+    cloud.upload(draw_clip("long.mp4", seconds=12, size="640x360"), ASSETS)
+    worker = start_worker()
+    wait_for_claim({""}, 20)
+    end = time.monotonic() + 20
+    while not Asset.objects.filter(status="processing").exists():
+        assert time.monotonic() < end, "nothing is encoded"
+        time.sleep(0.02)
+    worker.kill()
+    worker.wait(10)
+
+    # The job is there, and the next worker takes it up: nothing is lost and nothing to be mended.
+    assert Job.objects.get().state == Job.State.RUNNING
+    assert list(Inspection(older_than=timedelta(0)).findings()) == []
+    # A worker that never comes is told, and so is what the dead one left.
+    Job.objects.update(lease_expires=timezone.now() - timedelta(days=2))
+    for path in (files.work_dir() / "jobs").iterdir():
+        os.utime(path, (0, 0))
+    found = [each.kind for each in Inspection(older_than=timedelta(days=1)).findings()]
+    assert found == [Kind.NO_WORKER]
+    finish(start_worker, deadline=60)
+    assert set(Asset.objects.values_list("status", flat=True)) == {"ready"}
+    assert list(Inspection(older_than=timedelta(0)).findings()) == []
 
 
 def claims() -> set[str]:

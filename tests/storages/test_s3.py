@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.urls import reverse
 
-from django_cloudkey.server.files import names_under
+from django_cloudkey.server.consistency.findings import Finding
+from django_cloudkey.server.consistency.inspection import Inspection
+from django_cloudkey.server.files import names_under, storage
+from django_cloudkey.server.models import Asset, UploadSlot
 
 from ..conftest import Cloud
 from ..testapp.models import Lesson
@@ -56,3 +61,38 @@ def test_cloud_keeps_its_files_in_s3(
     cloud.work()
     assert requests.get(url, timeout=30).status_code == 404
     assert [*names_under("uploads"), *names_under("media")] == []
+
+
+def test_files_in_s3_are_looked_at(
+    cloud: Cloud, clip: Path, s3: dict[str, Any], settings: Any
+) -> None:
+    s3["OPTIONS"]["location"] = "of-the-cloud"
+    settings.STORAGES = {**settings.STORAGES, "cloudkey": s3}
+    cloud.upload(clip, ("jpeg_thumbnail_small",))
+    cloud.work()
+    now = timedelta(0)
+    assert _findings(now) == []
+
+    made = Asset.objects.get(name="jpeg_thumbnail_small").file
+    storage().delete(made)
+    storage().save("uploads/orphan", ContentFile(b"left over"))
+    storage().save("backups/dump", ContentFile(b"of somebody else"))
+    UploadSlot.objects.update(size=10)
+    found = [(each.kind.label, each.detail or each.about) for each in _findings(now)]
+
+    uploaded = UploadSlot.objects.get().file
+    assert found == [
+        ("missing_file", made),
+        ("wrong_size", uploaded),
+        ("orphan_file", "file 'uploads/orphan'"),
+    ]
+    for finding in _findings(now):
+        assert finding.mend is None or finding.mend()
+    cloud.work()
+    assert [each.kind.label for each in _findings(now)] == ["wrong_size"]
+    assert not storage().exists("uploads/orphan")
+    assert storage().exists("backups/dump")
+
+
+def _findings(older_than: timedelta) -> list[Finding]:
+    return list(Inspection(older_than=older_than).findings())

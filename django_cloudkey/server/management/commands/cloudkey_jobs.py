@@ -77,4 +77,4 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _minute(moment: datetime | None) -> str | None:
-    return moment and moment.isoformat(timespec="seconds")
+    return moment.isoformat(timespec="seconds") if moment else None
