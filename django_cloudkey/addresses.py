@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 
@@ -18,7 +19,10 @@ from .client import CloudKey
 from .conf import DEFAULT_ALIAS, AccountSettings
 from .connection import cloudkeys
 from .protocol.assets import is_thumbnail
-from .protocol.seclevel import SecLevel, parse_seclevel
+from .protocol.scheme2 import signing as scheme2
+from .protocol.scheme2.claims import EMBED, FOR_THE_FIRST, STREAM, THUMB
+from .protocol.scheme2.keys import Keys
+from .protocol.seclevel import parse_seclevel
 from .protocol.signing import sign_url
 from .protocol.urls import around_media, check_id, page_path
 from .viewers import binds_to_request, restrictions_for
@@ -26,8 +30,7 @@ from .viewers import binds_to_request, restrictions_for
 if TYPE_CHECKING:
     from .fields import FieldMedia
 
-# Each of these is for one viewer, whoever comes first: two viewers must not have one address.
-_FOR_THE_FIRST = (SecLevel.DELEGATE | SecLevel.USEONCE).value
+NO_OPTIONS: Mapping[str, int] = {}
 
 
 def sign_for(
@@ -64,7 +67,7 @@ def sign_for(
 
 class Signer:
     """
-    What the addresses of one account at one level have in common.
+    What the addresses of one account at one level have in common, under the historical scheme.
 
     Attributes:
         media: The account's remote object, whose methods sign.
@@ -80,7 +83,8 @@ class Signer:
         self._account = account
         self._around = lru_cache(maxsize=64)(self._around_media)
         self._players = f"{client.base_url}/{page_path('embed', client.user_id, '')}"
-        self._is_stable = account.url_bucket > 0 and not level & _FOR_THE_FIRST
+        # For whoever comes first: two viewers must not have one address.
+        self._is_stable = account.url_bucket > 0 and not level & FOR_THE_FIRST
         # Of what follows these in an address, "&" alone means something to HTML.
         hosts = client.base_url + client.cdn_url + client.static_url
         self._is_plain = escape(hosts) == hosts
@@ -98,9 +102,17 @@ class Signer:
         found["stable"] = self._is_stable
         return found
 
-    def embed_url(self, id: str, restrictions: Mapping[str, Any]) -> str:
-        """Return what ``media.get_embed_url(id, **restrictions)`` does, for pages of many."""
-        return sign_url(self._players + check_id(id), self.client.api_key, **restrictions)
+    def embed_url(
+        self, id: str, restrictions: Mapping[str, Any], options: Mapping[str, int] = NO_OPTIONS
+    ) -> str:
+        """
+        Return what ``media.get_embed_url(id, **options, **restrictions)`` does, for pages of many.
+
+        Args:
+            options: *autoplay*, *start* and *chromeless*, those that are not 0.
+        """
+        url = sign_url(self._players + check_id(id), self.client.api_key, **restrictions)
+        return f"{url}&{urlencode(options)}" if options else url
 
     def asset_url(self, id: str, asset_name: str, restrictions: Mapping[str, Any]) -> str:
         """Return the signed address of an asset, be it a stream or a still."""
@@ -115,6 +127,35 @@ class Signer:
     def escape(self, url: str) -> str:
         """Return an address of this account as it is written into HTML."""
         return url.replace("&", "&amp;") if self._is_plain else escape(url)
+
+
+class Scheme2Signer(Signer):
+    """The same under scheme 2, for an account with a ``SECRET``."""
+
+    def __init__(self, account: AccountSettings, client: CloudKey, level: int, keys: Keys) -> None:
+        super().__init__(account, client, level)
+        self._keys = keys
+
+    def restrictions(self, request: HttpRequest | None, given: Mapping[str, Any]) -> dict[str, Any]:
+        found = super().restrictions(request, given)
+        if self._is_stable:
+            found["issued"] = start_of(self._account)
+        return found
+
+    def embed_url(
+        self, id: str, restrictions: Mapping[str, Any], options: Mapping[str, int] = NO_OPTIONS
+    ) -> str:
+        return scheme2.sign_url(
+            self._players + id, self._keys, media=id, audience=EMBED, options=options,
+            **restrictions,
+        )  # fmt: skip
+
+    def asset_url(self, id: str, asset_name: str, restrictions: Mapping[str, Any]) -> str:
+        before, after = self._around(asset_name)
+        return scheme2.sign_url(
+            f"{before}{id}{after}", self._keys, media=id, asset_name=asset_name,
+            audience=THUMB if is_thumbnail(asset_name) else STREAM, **restrictions,
+        )  # fmt: skip
 
 
 _signers: dict[tuple[str, int | None], Signer] = {}
@@ -141,7 +182,13 @@ def signer_of(
     # The client is another one after the setting has changed.
     if signer is None or signer.client is not client:
         chosen = settings.seclevel.value if level is None else level
-        signer = _signers[account, level] = Signer(settings, client, chosen)
+        keys = client.signing_keys
+        signer = (
+            Signer(settings, client, chosen)
+            if keys is None
+            else Scheme2Signer(settings, client, chosen, keys)
+        )
+        _signers[account, level] = signer
     return signer
 
 
@@ -154,3 +201,8 @@ def end_of(account: AccountSettings, now: float | None = None) -> int:
     """
     end = int(time.time() if now is None else now) + account.url_lifetime
     return end + (-end % account.url_bucket if account.url_bucket else 0)
+
+
+def start_of(account: AccountSettings, now: float | None = None) -> int:
+    """Return a moment before *now* that is the same for all addresses of a bucket, Unix time."""
+    return end_of(account, now) - account.url_lifetime - account.url_bucket

@@ -40,19 +40,30 @@ def encode(level: int, countries: Sequence[str] | None, referers: Sequence[str] 
     if level & DELEGATE or not level & BITS:
         return ""
     return _encode(
-        _as_tuple("COUNTRY", "country codes", countries) if level & COUNTRY else None,
-        _as_tuple("REFERER", "URL prefixes", referers) if level & REFERER_BITS else None,
+        as_list("COUNTRY", countries) if level & COUNTRY else None,
+        as_list("REFERER", referers) if level & REFERER_BITS else None,
     )
 
 
 _LISTS = (list, tuple)  # isinstance() takes three times as long for a union
 
 
-def _as_tuple(level: str, kind: str, values: Sequence[str] | None) -> tuple[str, ...]:
+_KINDS = {"COUNTRY": "country codes", "REFERER": "URL prefixes"}
+
+
+def as_list(level: str, values: Sequence[str] | None) -> tuple[str, ...]:
+    """
+    Return the list that *level*, ``COUNTRY`` or ``REFERER``, asks for.
+
+    Raises:
+        ValueError: it is missing, or no list.
+    """
     if not values:
-        raise ValueError(f"The {level} security level needs a list of {kind}.")
+        raise ValueError(f"The {level} security level needs a list of {_KINDS[level]}.")
     if not isinstance(values, _LISTS):
-        raise ValueError(f"The {level} security level needs a list of {kind}, got {values!r}.")
+        raise ValueError(
+            f"The {level} security level needs a list of {_KINDS[level]}, got {values!r}."
+        )
     return tuple(values)
 
 

@@ -84,6 +84,10 @@ def _whole(value: Any) -> int:
         raise ValueError(f"it is a number of seconds, got {value!r}") from None
 
 
+def _flag(value: Any) -> int:
+    return 1 if value else 0
+
+
 def _alias(value: Any) -> str | None:
     return None if value is None else str(value)
 
@@ -147,11 +151,11 @@ RESTRICTIONS: Arguments = {
 }
 """Arguments of every tag."""
 PLAYER: Arguments = {
-    "autoplay": (False, _suffix("&autoplay=1", bool)),
-    "start": (0, _suffix("&start={}", _seconds)),
-    "chromeless": (False, _suffix("&chromeless=1", bool)),
+    "autoplay": (False, _flag),
+    "start": (0, _seconds),
+    "chromeless": (False, _flag),
 }
-"""What follows the address of a player."""
+"""How a player shows its media."""
 
 _REFUSALS = (ImproperlyConfigured, InvalidParameter, ValueError)
 
@@ -196,6 +200,7 @@ class MediaTag(template.Node):
                 self.options[name] = read(expression.resolve(template.Context()))
             except ValueError as error:
                 raise template.TemplateSyntaxError(f"{self.tag}: {name}: {error}.") from error
+        self.complete(self.options)
         self.is_special = bool(given & {"expires", "countries", "referers"})
 
     def render(self, context: template.Context) -> str:
@@ -229,7 +234,11 @@ class MediaTag(template.Node):
                 options[name] = read(expression.resolve(context))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}.") from error
+        self.complete(options)
         return options
+
+    def complete(self, options: dict[str, Any]) -> None:
+        """Add what is worked out of several options, once for all renderings if it can be."""
 
     def _restrictions(
         self, context: template.Context, signer: Signer, options: dict[str, Any]
@@ -251,8 +260,15 @@ class MediaTag(template.Node):
         raise NotImplementedError
 
 
+class PlayerTag(MediaTag):
+    """A tag about the player of a media."""
+
+    def complete(self, options: dict[str, Any]) -> None:
+        options["player"] = {name: options[name] for name in PLAYER if options[name]}
+
+
 @register.tag("cloudkey_embed_url")
-class EmbedURL(MediaTag):
+class EmbedURL(PlayerTag):
     """
     Return the address of the player, for a frame of your own.
 
@@ -267,12 +283,11 @@ class EmbedURL(MediaTag):
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        url = signer.embed_url(id, restrictions)
-        return f"{url}{options['autoplay']}{options['start']}{options['chromeless']}"
+        return signer.embed_url(id, restrictions, options["player"])
 
 
 @register.tag("cloudkey_embed")
-class Embed(MediaTag):
+class Embed(PlayerTag):
     """
     Render a player that is as wide as its place, in a frame.
 
@@ -294,8 +309,7 @@ class Embed(MediaTag):
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        url = signer.embed_url(id, restrictions)
-        url = signer.escape(f"{url}{options['autoplay']}{options['start']}{options['chromeless']}")
+        url = signer.escape(signer.embed_url(id, restrictions, options["player"]))
         policy = ""
         if signer.level & OF_PAGE:
             policy = f' referrerpolicy="{_referrer_policy(options["referers"])}"'

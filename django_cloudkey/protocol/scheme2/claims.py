@@ -18,6 +18,15 @@ FOR_THE_FIRST = (SecLevel.USEONCE | SecLevel.DELEGATE).value
 OF_PAGE = (SecLevel.REFERER | SecLevel.REFERER_STRICT).value
 
 
+EMBED, STREAM, DOWNLOAD, THUMB = AUDIENCES = ("embed", "stream", "download", "thumb")
+"""What an address is used for."""
+
+
+def audience_of_stream(protocol: str | None) -> str:
+    """Return the use of an asset's address with this protocol in it."""
+    return DOWNLOAD if protocol == "http" else STREAM
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
     """What a token allows. The name on the wire is in brackets."""
@@ -200,7 +209,7 @@ def _are_options(value: object) -> bool:
 _RULES: dict[str, Callable[[Any], bool]] = {
     "iss": is_media_id,
     "sub": is_media_id,
-    "aud": lambda value: value in ("embed", "stream", "download", "thumb"),
+    "aud": lambda value: isinstance(value, str) and value in AUDIENCES,
     "iat": _is_time,
     "exp": _is_time,
     "nbf": _is_time,

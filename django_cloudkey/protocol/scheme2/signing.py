@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
+from .. import public_part
 from ..referers import parse_prefix
 from ..signing import URL_LIFETIME
-from .bindings import bind
-from .claims import COUNTRY, FOR_THE_FIRST, OF_PAGE, Claims
+from ..urls import check_id
+from .bindings import DELEGATE, bind
+from .claims import COUNTRY, FOR_THE_FIRST, OF_PAGE, Claims, check, to_wire
+from .encoding import to_json
 from .keys import Keys
-from .url_token import make_token, new_id
+from .url_token import LIFETIME, MAX_PAYLOAD, new_id, seal
 
 
 def sign_url(
@@ -28,6 +32,7 @@ def sign_url(
     referers: Sequence[str] | None = None,
     expires: float | None = None,
     issued: float | None = None,
+    stable: bool = False,
     options: Mapping[str, str | int] | None = None,
 ) -> str:
     """
@@ -37,55 +42,140 @@ def sign_url(
         url: Address without a query.
         audience: ``embed``, ``stream``, ``download`` or ``thumb``.
         asset_name: The one asset that it is for; any by default.
-        seclevel, asnum, useragent, countries, referers, expires: As for the historical
+        seclevel, asnum, useragent, countries, referers: As for the historical
             :func:`~django_cloudkey.client.sign_url`.
         ip: The viewer's address, or the network that he may come from: ``203.0.113.45/24``.
-        issued: Unix time, now by default. Equal arguments, *issued* and *expires* among them, give
-            equal addresses, unless the level is for the first viewer.
+        expires: First second at which it is not valid any more, Unix time; two hours from now by
+            default.
+        issued: Unix time, now by default.
+        stable: Where *issued* is not given, take LIFETIME before *expires* for it: equal arguments
+            give equal addresses then, unless the level is for the first viewer.
         options: How it is shown, see :class:`.Claims`.
 
     Raises:
-        ValueError: the level asks for a value that is missing or malformed.
+        InvalidParameter: *media* is no media id.
+        ValueError: the level asks for a value that is missing or malformed, or nobody would accept
+            the token.
     """
     level = 0 if seclevel is None else int(seclevel)
-    now = int(issued or time.time())
-    address, _, bits = (ip or "").partition("/")
+    ending = int(expires or time.time() + URL_LIFETIME)
+    start = ending - LIFETIME if stable and issued is None else int(issued or time.time())
+    blank = _blank(
+        keys,
+        audience,
+        asset_name,
+        level,
+        *(_NOBODY if level & DELEGATE or not level else (ip, asnum, useragent)),
+        _list(level, COUNTRY, countries, "COUNTRY"),
+        _list(level, OF_PAGE, referers, "REFERER"),
+        tuple(options.items()) if options else (),
+    )
+    return f"{url}?auth={blank.fill(media, start, ending)}"
+
+
+class Blank:
+    """
+    A token without media and times: everything else of it was checked, and written, once.
+
+    Args:
+        claims: Whose *media*, *issued*, *expires* and *id* mean nothing.
+
+    Raises:
+        ValueError: nobody would accept such a token, such as of a level without its list.
+    """
+
+    __slots__ = ("_after", "_before", "_id", "_issuer", "_keys")
+
+    def __init__(self, keys: Keys, claims: Claims) -> None:
+        values = to_wire(claims)
+        check(values)
+        # No text inside the claims has a quotation mark that is not escaped: each is found once.
+        self._before, _times, text = to_json(values).removesuffix(_MEDIA).partition(_TIMES)
+        self._issuer, self._id, self._after = text.partition(_ID)
+        self._keys = keys
+
+    def fill(self, media: str, issued: int, expires: int) -> str:
+        """
+        Return the token for *media*.
+
+        Args:
+            issued, expires: Unix time.
+
+        Raises:
+            InvalidParameter: *media* is no media id.
+            ValueError: it would expire before it was issued, or is too long.
+        """
+        if not 0 <= issued < expires < _NEVER:
+            raise ValueError("A token expires after it was issued, and before the year 5138.")
+        id = _ID.replace(_NO_ID, new_id()) if self._id else ""
+        payload = (
+            f'{self._before}"exp":{expires},"iat":{issued},{self._issuer}{id}{self._after}'
+            f'"sub":"{check_id(media)}"}}'
+        )
+        if len(payload) > MAX_PAYLOAD:
+            raise ValueError(f"The claims of an address have at most {MAX_PAYLOAD} bytes.")
+        return seal(self._keys, payload)
+
+
+_NOBODY = (None, None, None)
+_NEVER = 10**11  # Unix time
+_NO_MEDIA, _NO_ID = "0" * 24, "A" * 22
+_MEDIA = f'"sub":"{_NO_MEDIA}"}}'
+_TIMES = '"exp":1,"iat":0,'
+_ID = f'"jti":"{_NO_ID}",'
+
+
+@lru_cache(maxsize=1024)
+def _blank(
+    keys: Keys,
+    audience: str,
+    asset_name: str | None,
+    level: int,
+    ip: str | None,
+    asnum: str | None,
+    useragent: str | None,
+    countries: tuple[str, ...],
+    referers: tuple[str, ...],
+    options: tuple[tuple[str, str | int], ...],
+) -> Blank:
+    # A page has many addresses that differ in the media and in the second alone.
+    address, slash, bits = (ip or "").partition("/")
+    prefix = None if not slash else int(bits) if bits.isdecimal() else 0
     claims = Claims(
         user=keys.user,
-        media=media,
+        media=_NO_MEDIA,
         audience=audience,
-        issued=now,
-        expires=int(expires or now + URL_LIFETIME),
+        issued=0,
+        expires=1,
         seclevel=level,
         asset_name=asset_name,
         bindings=bind(
-            keys.bind,
-            level,
-            ip=address,
-            asnum=asnum,
-            useragent=useragent,
-            prefix=int(bits) if bits else None,
+            keys.bind, level, ip=address, asnum=asnum, useragent=useragent, prefix=prefix
         ),
-        countries=_countries(countries) if level & COUNTRY else (),
-        referers=_referers(referers) if level & OF_PAGE else (),
-        options=options or {},
-        id=new_id() if level & FOR_THE_FIRST else None,
+        countries=_countries(countries),
+        referers=tuple(map(_referer, referers)),
+        options=dict(options),
+        id=_NO_ID if level & FOR_THE_FIRST else None,
     )
-    return f"{url}?auth={make_token(keys, claims)}"
+    return Blank(keys, claims)
 
 
-def _countries(codes: Sequence[str] | None) -> tuple[str, ...]:
+def _list(level: int, bit: int, values: Sequence[str] | None, kind: str) -> tuple[str, ...]:
+    """Return a list that the level asks for; a delegated one may do without."""
+    if not level & bit or (level & DELEGATE and not values):
+        return ()
+    return public_part.as_list(kind, values)
+
+
+def _countries(codes: tuple[str, ...]) -> tuple[str, ...]:
     if not codes:
         return ()
     is_denied = codes[0] == "-"
     return ("deny" if is_denied else "allow", *(code.lower() for code in codes[is_denied:]))
 
 
-def _referers(prefixes: Sequence[str] | None) -> tuple[tuple[str, str, str], ...]:
-    found = []
-    for text in prefixes or ():
-        prefix = parse_prefix(text)
-        if prefix is None:
-            raise ValueError(f"A referer is the beginning of an address, got {text!r}.")
-        found.append(prefix)
-    return tuple(found)
+def _referer(text: str) -> tuple[str, str, str]:
+    prefix = parse_prefix(text)
+    if prefix is None:
+        raise ValueError(f"A referer is the beginning of an address, got {text!r}.")
+    return prefix

@@ -41,6 +41,11 @@ def make_token(keys: Keys, claims: Claims) -> str:
     payload = to_json(values)
     if len(payload) > MAX_PAYLOAD:
         raise ValueError(f"The claims of an address have at most {MAX_PAYLOAD} bytes.")
+    return seal(keys, payload)
+
+
+def seal(keys: Keys, payload: str) -> str:
+    """Return the token whose claims, as canonical JSON, are *payload*."""
     signed = f"{keys.url_header}.{b64encode(payload.encode())}"
     return f"{signed}.{b64encode(keys.url.sign(signed.encode()))}"
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from ...protocol import public_part
 from ...protocol.referers import Prefix
-from ...protocol.scheme2.claims import Claims
+from ...protocol.scheme2.claims import EMBED, THUMB, Claims, audience_of_stream
 from ...protocol.scheme2.keys import Keys
 from ...protocol.scheme2.url_token import verify_token
 from ...protocol.seclevel import SecLevel, Viewer
@@ -108,10 +108,10 @@ def verify_scheme2(
 def audience_of(address: Page | Stream | Thumbnail) -> str:
     """Return what a token of scheme 2 calls the use of *address*."""
     if isinstance(address, Page):
-        return "embed"
+        return EMBED
     if isinstance(address, Thumbnail):
-        return "thumb"
-    return "download" if address.protocol == "http" else "stream"
+        return THUMB
+    return audience_of_stream(address.protocol)
 
 
 def _bases(account: Account | None) -> tuple[str, ...]:
