@@ -7,6 +7,7 @@ import html
 import inspect
 import json
 import os
+import pkgutil
 import re
 import shlex
 import shutil
@@ -31,8 +32,15 @@ from django.template import Context, engines
 from django.template.context import make_context
 from django.test import RequestFactory
 
-from django_cloudkey import client, conf
-from django_cloudkey.client import AuthenticationError, CloudKey, SerializerError, sign_url
+import django_cloudkey
+from django_cloudkey import client, conf, protocol
+from django_cloudkey.client import (
+    AuthenticationError,
+    CloudKey,
+    SecLevel,
+    SerializerError,
+    sign_url,
+)
 from django_cloudkey.client.file import File
 from django_cloudkey.client.media import Media
 from django_cloudkey.protocol.exceptions import EXCEPTIONS
@@ -46,6 +54,7 @@ from django_cloudkey.templatetags.cloudkey import register
 from .conftest import Cloud
 from .server.historical import PHP, Failure
 from .storages.conftest import free_port
+from .test_exports import CLIENT_NAMES
 from .testapp.models import Lesson
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,6 +236,79 @@ def test_every_exception_is_in_the_reference_with_its_code() -> None:
     assert set(re.findall(r"^\.\. autoexception:: (\w+)$", page, re.MULTILINE)) == set(classes)
     tree = dict(re.findall(r"^   [│├└─ ]*(\w+) (\d+)$", page, re.MULTILINE))
     assert {name: int(code) for name, code in tree.items()} == classes
+
+
+def documented() -> set[str]:
+    """Return the full names that pages have from docstrings, and of modules all their members."""
+    found = set()
+    for page in PAGES:
+        module = ""
+        for directive, name in re.findall(
+            r"^\.\. (auto\w+|currentmodule):: ([\w.]+)", page.read_text(), re.MULTILINE
+        ):
+            module = name if directive == "currentmodule" else module
+            is_full = name.startswith("django_cloudkey.")
+            found.add(name if is_full else f"{module}.{name}")
+    return found
+
+
+def protocol_modules() -> list[str]:
+    found = pkgutil.walk_packages(protocol.__path__, f"{protocol.__name__}.")
+    return [module.name for module in found if not module.ispkg]
+
+
+def public_names(module: str) -> dict[str, Any]:
+    """Return the functions and classes that *module* defines for others."""
+    return {
+        name: value
+        for name, value in vars(import_module(module)).items()
+        if not name.startswith("_") and getattr(value, "__module__", "") == module
+        if inspect.isfunction(value) or inspect.isclass(value)
+    }
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    by_object = {id(_at(name)) for name in documented()}
+    names = [f"django_cloudkey.{name}" for name in django_cloudkey.__all__]
+    names += [f"django_cloudkey.client.{name}" for name in CLIENT_NAMES]
+
+    missing = [
+        name
+        for name in names
+        if id(_at(name)) not in by_object and f"``{name}``" not in reference("client")
+    ]
+    assert missing == []
+
+
+def _at(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        home, _, attribute = name.rpartition(".")
+        return getattr(_at(home), attribute)
+
+
+@pytest.mark.parametrize("module", protocol_modules())
+def test_every_public_name_of_the_protocol_is_in_the_reference(module: str) -> None:
+    names = {f"{module}.{name}": value for name, value in public_names(module).items()}
+
+    if module not in documented():
+        assert set(names) - documented() - {f"{module}.exception_for"} == set()
+    assert [name for name, value in names.items() if not value.__doc__] == []
+    members = [
+        (f"{name}.{each}", member)
+        for name, value in names.items()
+        for each, member in vars(value).items()
+        if not each.startswith("_")
+        if inspect.isroutine(member) or isinstance(member, property)
+    ]
+    assert [name for name, member in members if not member.__doc__] == []
+
+
+def test_every_level_is_in_the_security_guide() -> None:
+    guide = (DOCS / "guide/security.rst").read_text()
+
+    assert [level.name for level in SecLevel if f"``{level.name}``" not in guide] == []
 
 
 def test_every_remote_method_is_in_the_reference_with_its_arguments() -> None:

@@ -44,10 +44,12 @@ class AssetStatus(StrEnum):
 
 
 def is_thumbnail(asset_name: str) -> bool:
+    """Say whether the asset is a still."""
     return asset_name.startswith("jpeg_thumbnail_")
 
 
 def is_adaptive(asset_name: str) -> bool:
+    """Say whether the asset is a set of streams among which a player chooses."""
     return asset_name.startswith("abs")
 
 

@@ -47,6 +47,7 @@ class Call:
 
     @property
     def name(self) -> str:
+        """The remote method, ``object.method``."""
         return f"{self.object}.{self.method}"
 
 
@@ -107,10 +108,12 @@ def _split(call: object) -> tuple[str, str]:
 
 
 def encode_result(result: Any) -> bytes:
+    """Return the body of the answer to a call that succeeded."""
     return _dump({"result": result})
 
 
 def encode_error(error: RPCException) -> bytes:
+    """Return the body of the answer to a call that failed."""
     body = {"message": error.message, "code": error.code}
     if error.data is not None:
         body["data"] = error.data

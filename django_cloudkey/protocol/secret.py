@@ -30,6 +30,7 @@ class Secret:
         return value if isinstance(value, Secret) else cls(value)
 
     def reveal(self) -> str:
+        """Return the text itself, to sign with it."""
         return self._value
 
     def is_word(self) -> bool:

@@ -80,6 +80,7 @@ class Page:
 
     @property
     def path(self) -> str:
+        """What follows the base URL and its slash."""
         return page_path(self.kind, self.user, self.media)
 
 
@@ -97,6 +98,7 @@ class Stream:
 
     @property
     def path(self) -> str:
+        """What follows the base URL and its slash."""
         parts = ["route", self.protocol, self.user, self.media, self.asset_name]
         path = "/".join(part for part in parts if part)
         return f"{path}{_suffix(self.version)}{'.' if self.extension else ''}{self.extension}"
@@ -115,6 +117,7 @@ class Thumbnail:
 
     @property
     def path(self) -> str:
+        """What follows the base URL and its slash."""
         expires = f"-{self.expires}" if self.expires else ""
         name = f"{self.asset_name}{expires}{_suffix(self.version)}"
         return f"{self.user}/{self.media}/{name}.jpeg"
@@ -129,6 +132,7 @@ class UploadedFile:
 
     @property
     def path(self) -> str:
+        """What follows the base URL and its slash."""
         return f"files/{self.id}{'.' if self.extension else ''}{self.extension}"
 
 

@@ -33,6 +33,7 @@ class Key:
         return hmac.digest(self._bytes, message, "sha256")
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Say whether *signature* is of *message*, in a time that does not depend on where not."""
         return hmac.compare_digest(self.sign(message), signature)
 
     def __repr__(self) -> str:
