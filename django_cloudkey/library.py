@@ -135,6 +135,6 @@ def _describe(client: CloudKey, media: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": media["id"],
         "title": str(title or ""),
-        "created": created if isinstance(created, int) else None,
+        "created": created if isinstance(created, int) and 0 <= created < 10**11 else None,
         **describe(client, media["id"], assets_of(media), THUMBNAILS),
     }

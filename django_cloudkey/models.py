@@ -14,10 +14,15 @@ from .references import MAX_AGE
 
 TICKET_AGE = timedelta(hours=24)
 """From the ticket to its finish; for as long a cloud remembers what it did for a ticket."""
-
+WAITING_AGE = TICKET_AGE + timedelta(seconds=MAX_AGE)
+"""For as long a ticket, or a form that is open, may bring a media into a row."""
 
 BROWSE = "django_cloudkey.view_upload"
 """The permission to look through all media of an account, whoever uploaded them for whatever."""
+DELETE_MEDIA = "django_cloudkey.delete_media"
+"""The permission to delete media on the cloud, in the admin."""
+REPROCESS_MEDIA = "django_cloudkey.reprocess_media"
+"""The permission to have the assets of media made again, in the admin."""
 
 
 def new_ticket() -> str:
@@ -55,6 +60,10 @@ class Upload(models.Model):
         verbose_name = _("upload")
         verbose_name_plural = _("uploads")
         ordering = ["-created"]
+        permissions = [
+            ("reprocess_media", "Can make media on the video cloud again"),
+            ("delete_media", "Can delete media on the video cloud"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -62,8 +71,7 @@ class Upload(models.Model):
     @property
     def is_waiting(self) -> bool:
         """Whether a ticket, or a form that is open, may still bring its media into a row."""
-        age = TICKET_AGE + timedelta(seconds=MAX_AGE)
-        return not self.claimed and self.created > timezone.now() - age
+        return not self.claimed and self.created > timezone.now() - WAITING_AGE
 
     @property
     def is_expired(self) -> bool:

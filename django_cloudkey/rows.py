@@ -43,6 +43,25 @@ def held(account: str, media: Collection[str]) -> set[str]:
     return found
 
 
+def holders(
+    account: str, media: Collection[str], *, limit: int = 200
+) -> Iterator[tuple[MediaField, models.Model]]:
+    """
+    Give the rows that hold one of the ids *media*, each with its field.
+
+    Args:
+        media: As many as fit one statement, say 100.
+        limit: How many rows of a table, at most.
+    """
+    for field in fields_of(account):
+        seen = set()
+        for rows in tables_of(field):
+            for row in rows.filter(**{f"{field.attname}__in": list(media)}).order_by("pk")[:limit]:
+                if row.pk not in seen:
+                    seen.add(row.pk)
+                    yield field, row
+
+
 def fields_of(account: str) -> list[MediaField]:
     """Return the fields whose media are in the account that the alias *account* stands for."""
     same = aliases_of(account)

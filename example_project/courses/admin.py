@@ -22,7 +22,8 @@ class CourseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Lesson)
 class LessonAdmin(MediaAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["title", "course", "audience", "media_status"]
+    list_display = ["media_thumbnail", "title", "course", "media_status", "media_duration"]
+    list_display_links = ["title"]
     list_filter = ["course", "audience"]
     list_select_related = ["course"]
     prepopulated_fields = {"slug": ["title"]}

@@ -1,8 +1,8 @@
-// The admin action's page: one request per row, one row after the other.
+// The page of an admin action: one request per row, one row after the other.
 
 import { ask } from "./media_states.js";
 
-const form = document.querySelector(".cloudkey-uploads");
+const form = document.querySelector(".cloudkey-rows");
 if (form) drive(form);
 
 function drive(form) {
@@ -23,16 +23,17 @@ function drive(form) {
 
   function show(row, { state, label }) {
     row.dataset.state = state;
-    row.querySelector(".cloudkey-uploads__state").textContent = label;
+    row.querySelector(".cloudkey-rows__state > span").textContent = label;
     bar.value = inState("done", "skipped", "error").length;
   }
 
-  async function upload(row) {
-    show(row, { state: "running", label: text("Uploading") });
+  async function act(row) {
+    show(row, { state: "running", label: text("Working") });
     row.scrollIntoView({ block: "nearest" });
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value };
+    const body = new URLSearchParams({ media: row.dataset.media });
     try {
-      show(row, await ask(row.dataset.url, { method: "POST", headers }));
+      show(row, await ask(row.dataset.url, { method: "POST", headers, body }));
     } catch (error) {
       show(row, { state: "error", label: explain(error) });
     }
@@ -51,7 +52,7 @@ function drive(form) {
     for (const row of queue) {
       if (isStopping) break;
       status.textContent = text("Running", { number: rows.indexOf(row) + 1, count: rows.length });
-      await upload(row);
+      await act(row);
     }
     isRunning = false;
     toggle();
@@ -60,7 +61,7 @@ function drive(form) {
 
   function toggle() {
     const hadFocus = form.contains(document.activeElement);
-    form.querySelector(".cloudkey-uploads__progress").hidden = false;
+    form.querySelector(".cloudkey-rows__progress").hidden = false;
     start.hidden = isRunning || !inState("waiting").length;
     start.textContent = inState("waiting").length < rows.length ? text("Continue") : start.textContent;
     stop.hidden = !isRunning;
@@ -80,7 +81,8 @@ function drive(form) {
   }
 
   start.hidden = false;
-  start.focus();
+  // Enter does not delete anything by itself.
+  if (!start.classList.contains("cloudkey-button-delete")) start.focus();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!isRunning) run(inState("waiting"));
