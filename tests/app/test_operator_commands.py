@@ -162,6 +162,25 @@ def test_t229_many_ids_are_read_as_they_are_needed(cloud: Cloud, manage: Any) ->
     assert cloud.client.media.count() == 0
 
 
+@pytest.mark.parametrize("args", [["--", "--help"], ["--", "-x"], ["--", "; rm -rf /"]])
+def test_t229_what_looks_like_an_option_is_an_id_that_is_none(manage: Any, args: list[str]) -> None:
+    done = manage("cloudkey_delete", "--no-input", *args)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is no media id" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("sent", [b"\xff\xfe\n", b"caf\xe9\n", b"\0\n", b"a" * 1_000_000])
+def test_t229_bytes_on_stdin_that_are_no_id_are_one_short_line(manage: Any, sent: bytes) -> None:
+    done = manage("cloudkey_info", "-", input=sent, text=False)
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr) < 500
+    assert b"Traceback" not in done.stderr
+
+
 def test_list_searches(cloud: Cloud) -> None:
     create(cloud, "Knots")
     create(cloud, "Sails")
