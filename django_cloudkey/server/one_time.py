@@ -8,6 +8,7 @@ again. A database that cannot be reached lets nobody in.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from django.db import connections
 from django.utils import timezone
@@ -28,15 +29,21 @@ def claim(key: str, expires: datetime, holder: str = "") -> bool:
         DatabaseError: nobody knows.
     """
     connection = connections[cloud.database]
-    name = connection.ops.quote_name(OneTimeClaim._meta.db_table)
-    columns = "key", "holder", "expires"
-    quoted = ", ".join(map(connection.ops.quote_name, columns))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {name} ({quoted}) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",  # noqa: S608
-            [key, holder, connection.ops.adapt_datetimefield_value(expires)],
+            _insert(connection.vendor),
+            (key, holder, connection.ops.adapt_datetimefield_value(expires)),
         )
         return bool(cursor.rowcount == 1)
+
+
+@lru_cache
+def _insert(vendor: str) -> str:
+    """Return the statement, as databases of this kind quote names."""
+    quote = connections[cloud.database].ops.quote_name
+    name = quote(OneTimeClaim._meta.db_table)
+    columns = ", ".join(map(quote, ("key", "holder", "expires")))
+    return f"INSERT INTO {name} ({columns}) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 def holder_of(key: str) -> str | None:

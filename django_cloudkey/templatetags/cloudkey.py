@@ -200,7 +200,6 @@ class MediaTag(template.Node):
                 self.options[name] = read(expression.resolve(template.Context()))
             except ValueError as error:
                 raise template.TemplateSyntaxError(f"{self.tag}: {name}: {error}.") from error
-        self.complete(self.options)
         self.is_special = bool(given & {"expires", "countries", "referers"})
 
     def render(self, context: template.Context) -> str:
@@ -234,11 +233,7 @@ class MediaTag(template.Node):
                 options[name] = read(expression.resolve(context))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}.") from error
-        self.complete(options)
         return options
-
-    def complete(self, options: dict[str, Any]) -> None:
-        """Add what is worked out of several options, once for all renderings if it can be."""
 
     def _restrictions(
         self, context: template.Context, signer: Signer, options: dict[str, Any]
@@ -263,8 +258,20 @@ class MediaTag(template.Node):
 class PlayerTag(MediaTag):
     """A tag about the player of a media."""
 
-    def complete(self, options: dict[str, Any]) -> None:
-        options["player"] = {name: options[name] for name in PLAYER if options[name]}
+    def __init__(self, parser: Parser, token: Token) -> None:
+        super().__init__(parser, token)
+        is_written = PLAYER.keys().isdisjoint(name for name, _, _ in self.variables)
+        self.shown = _shown(self.options) if is_written else None
+
+    def embed_url(
+        self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
+    ) -> str:
+        shown = _shown(options) if self.shown is None else self.shown
+        return signer.embed_url(id, restrictions, shown)
+
+
+def _shown(options: Mapping[str, Any]) -> dict[str, int]:
+    return {name: options[name] for name in PLAYER if options[name]}
 
 
 @register.tag("cloudkey_embed_url")
@@ -283,7 +290,7 @@ class EmbedURL(PlayerTag):
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        return signer.embed_url(id, restrictions, options["player"])
+        return self.embed_url(id, signer, restrictions, options)
 
 
 @register.tag("cloudkey_embed")
@@ -309,7 +316,7 @@ class Embed(PlayerTag):
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
     ) -> str:
-        url = signer.escape(signer.embed_url(id, restrictions, options["player"]))
+        url = signer.escape(self.embed_url(id, signer, restrictions, options))
         policy = ""
         if signer.level & OF_PAGE:
             policy = f' referrerpolicy="{_referrer_policy(options["referers"])}"'

@@ -1,14 +1,16 @@
-"""``python -m tests.benchmarks [sign] [tags] [rpc] [upload] [--tiny]``: a table of some, or all."""
+"""``python -m tests.benchmarks [NAME …] [--tiny]``: a table of some, or all."""
 
 from __future__ import annotations
 
 import argparse
 
-from . import bench_rpc, bench_sign, bench_tags, bench_upload
+from . import bench_claims, bench_rpc, bench_sign, bench_tags, bench_upload, bench_verify
 
 BENCHMARKS = {
     "sign": bench_sign.rows,
+    "verify": bench_verify.rows,
     "tags": bench_tags.rows,
+    "claims": bench_claims.rows,
     "rpc": bench_rpc.rows,
     "upload": bench_upload.rows,
 }
