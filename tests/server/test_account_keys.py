@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from io import StringIO
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from django_cloudkey.client import CloudKey, SecLevel
+from django_cloudkey.client import CloudKey
 from django_cloudkey.protocol.exceptions import AuthenticationError
 from django_cloudkey.server.models import Account, AccountSecret
 
@@ -162,57 +161,3 @@ def test_keys_of_before_are_encrypted_by_the_migration(transactional_db: None) -
         cursor.execute("SELECT api_key FROM cloudkey_server_account")
         assert "a" * 40 not in str(cursor.fetchall())
     Account.objects.all().delete()
-
-
-# Explanations
-
-
-def explain(url: str, *options: str) -> dict[str, Any]:
-    output = StringIO()
-    with suppress(CommandError):  # its text is the report's sentence
-        call_command("cloudkey_explain", url, *options, "--json", stdout=output)
-    found: dict[str, Any] = json.loads(output.getvalue())
-    return found
-
-
-def test_an_address_that_would_be_served(viewer: Viewer) -> None:  # noqa: F811
-    url = viewer.stream_url(seclevel=SecLevel.DELEGATE | SecLevel.IP)
-
-    report = explain(url, "--ip", "203.0.113.45")
-
-    assert report["reason"] == ""
-    assert report["level"] == "delegate|ip"
-    assert report["scheme"] == "historical"
-    # Nobody came by this.
-    assert explain(url, "--ip", "203.0.113.46")["reason"] == ""
-    assert viewer.status(url, REMOTE_ADDR="203.0.113.46") == 200
-    assert explain(url, "--ip", "203.0.113.45")["reason"] == "delegated"
-
-
-@pytest.mark.parametrize(
-    ("options", "arguments", "reason"),
-    [
-        ({}, ["--at", "2030-01-01"], "expired"),
-        ({"seclevel": SecLevel.IP, "ip": "203.0.113.45"}, ["--ip", "203.0.113.4"], "signature"),
-        ({"seclevel": SecLevel.COUNTRY, "countries": ["fr"]}, ["--ip", "203.0.113.4"], "country"),
-        (
-            {"seclevel": SecLevel.REFERER, "referers": ["https://a.example"]},
-            ["--referer", "https://b.example/"],
-            "referer",
-        ),
-        ({"asset_name": "mp4_h264_aac_hd"}, [], "not_found"),
-    ],
-)
-def test_the_check_that_fails_is_named(
-    viewer: Viewer,  # noqa: F811
-    options: dict[str, Any],
-    arguments: list[str],
-    reason: str,
-) -> None:
-    assert explain(viewer.stream_url(**options), *arguments)["reason"] == reason
-
-
-def test_addresses_of_others_are_no_matter_of_this_cloud(viewer: Viewer) -> None:  # noqa: F811
-    for url in ("https://other.example/embed/x", f"{BASE}/api", f"{BASE}/files/{'a' * 32}"):
-        with pytest.raises(CommandError, match="no address of a player"):
-            run("cloudkey_explain", url)

@@ -55,6 +55,17 @@ def is_token(auth: str) -> bool:
     return auth.startswith("ey")
 
 
+def read_token(auth: str) -> tuple[str, Claims]:
+    """
+    Return key id and claims of a token as it says them; nothing of it is verified.
+
+    Raises:
+        URLRefused: ``malformed`` or ``claims``.
+    """
+    kid, payload, _, _ = _parse(auth)
+    return kid, _claims(payload)
+
+
 def verify_token(
     auth: str,
     keys_of: Callable[[str], Keys | None],
@@ -89,12 +100,7 @@ def verify_token(
     # An unknown name costs as much as a wrong signature.
     if not (keys or _NOBODY).url.verifies(signed, signature) or keys is None:
         raise URLRefused("signature" if keys else "kid")
-    try:
-        values = from_json(payload)
-        check(values)
-    except ValueError as error:
-        raise URLRefused("claims") from error
-    claims = from_wire(values)
+    claims = _claims(payload)
     if (claims.user, claims.media, claims.audience) != (user, media, audience):
         raise URLRefused("claims")
     if claims.asset_name is not None and claims.asset_name != asset_name:
@@ -108,6 +114,15 @@ def verify_token(
 def new_id() -> str:
     """Return an id for a token that is for the first who comes."""
     return b64encode(secrets.token_bytes(16))
+
+
+def _claims(payload: str) -> Claims:
+    try:
+        values = from_json(payload)
+        check(values)
+    except ValueError as error:
+        raise URLRefused("claims") from error
+    return from_wire(values)
 
 
 def _check_time(claims: Claims, now: float, max_lifetime: float) -> None:

@@ -19,7 +19,7 @@ from ...protocol.signing import URLRefused, read_auth
 from ...protocol.urls import Page, Stream, Thumbnail
 from ..models import Account
 from . import levels, sessions
-from .terms import Terms, audience_of, verify_historical, verify_scheme2
+from .terms import NOBODY, Terms, audience_of, check_active, verify_historical, verify_scheme2
 from .viewer import viewer_of
 
 logger = logging.getLogger(__name__)
@@ -88,13 +88,15 @@ def decide(
         URLRefused, DatabaseError: as for :func:`admit`.
     """
     auth = read_auth(query)
-    account = Account.objects.filter(pk=address.user, is_active=True).first()
-    if is_token(auth):
-        terms = verify_scheme2(account, address, auth, viewer=viewer, now=now)
-    else:
-        terms = verify_historical(account, address, auth, query, viewer=viewer, now=now)
-    if account is None:
-        raise URLRefused("signature")
+    account = Account.objects.filter(pk=address.user).first() or NOBODY
+    try:
+        if is_token(auth):
+            terms = verify_scheme2(account, address, auth, viewer=viewer, now=now)
+        else:
+            terms = verify_historical(account, address, auth, query, viewer=viewer, now=now)
+    except URLRefused:
+        check_active(account)  # the first reason, given after the same work
+        raise
     levels.check_lists(terms, viewer)
     levels.check_first(terms, viewer, is_use=is_use)
     return Grant(account=account, viewer=viewer, terms=terms)

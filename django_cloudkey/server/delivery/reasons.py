@@ -14,6 +14,8 @@ REASONS = {
     "missing": _("The address carries no signature."),
     "malformed": _("The signature is not written as one."),
     "signature": _("The signature is not of this address, this viewer or this account."),
+    "account": _("The account does not exist, or is switched off."),
+    "legacy": _("The account does not take the historical scheme any more."),
     "kid": _("No active secret of the account has the name that signed."),
     "claims": _("The token is for another media, asset or use, or not as it must be."),
     "expired": _("The address was valid, and is not any more."),

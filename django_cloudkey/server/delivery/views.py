@@ -62,7 +62,7 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     try:
         grant = admit(request, address)
     except URLRefused as refused:
-        if not (isinstance(address, Thumbnail) and _is_public(address)):
+        if not (isinstance(address, Thumbnail) and is_public(address)):
             refusal = _refusal(403, "This address is not valid, or not any more.")
             explain(request, refusal, refused)
             return refusal
@@ -104,7 +104,8 @@ def _redirect(url: str) -> HttpResponse:
     return HttpResponse(status=302, headers=headers)
 
 
-def _is_public(address: Thumbnail) -> bool:
+def is_public(address: Thumbnail) -> bool:
+    """Say whether the account shows its stills to everybody."""
     return Account.objects.filter(pk=address.user, is_active=True, public_thumbnails=True).exists()
 
 
