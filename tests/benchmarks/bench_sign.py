@@ -76,7 +76,7 @@ def rows(*, tiny: bool = False) -> list[Row]:
 
     return [
         Row("sign: NONE / floor", against(NONE, FLOOR), 1.25),
-        Row("sign: IP|USERAGENT / floor", against(IP, FLOOR), 1.45),
+        Row("sign: IP|USERAGENT / floor", against(IP, FLOOR), 1.4),
         Row("sign: COUNTRY|REFERER / floor", against(LISTS, FLOOR), 1.75),
         Row("sign: media.get_embed_url / floor", against(EMBED, FLOOR)),
         Row("sign: media.get_stream_url / floor", against(STREAM, FLOOR)),
