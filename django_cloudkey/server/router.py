@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
 from .conf import cloud
@@ -20,7 +22,11 @@ class CloudRouter:
     db_for_write = db_for_read
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+        try:
+            own = cloud.database
+        except ImproperlyConfigured:
+            own = DEFAULT_DB_ALIAS  # Django asks during its checks, and one of ours tells this.
         if app_label == APP_LABEL:
-            return db == cloud.database
+            return db == own
         # A database that holds only the cloud holds nothing else.
-        return False if db == cloud.database != "default" else None
+        return False if db == own != DEFAULT_DB_ALIAS else None

@@ -329,7 +329,11 @@ def test_setting_of_a_wrong_type_is_one_message(settings: Any, setting: Any, got
     with pytest.raises(ImproperlyConfigured, match="must be a dict of aliases"):
         cloudkeys["default"]
     # Every other check goes on, and says nothing of what follows from this.
-    errors = [each.id for each in run_checks(include_deployment_checks=True) if each.level >= 40]
+    errors = [
+        each.id
+        for each in run_checks(include_deployment_checks=True, databases=[])
+        if each.level >= 40
+    ]
     assert errors == ["cloudkey.E002"]
 
 
@@ -350,7 +354,7 @@ def test_site_without_a_default_alias_is_right(settings: Any) -> None:
     assert list(cloudkeys) == ["archive"]
     assert cloudkeys["archive"].media.get_embed_url("4d0c0ffee0000000000000a1")
     # Only the fields that name no other are wrong.
-    assert {each.id for each in run_checks() if each.level >= 40} == {"cloudkey.E011"}
+    assert {each.id for each in run_checks(databases=[]) if each.level >= 40} == {"cloudkey.E011"}
 
 
 @pytest.mark.parametrize("name", ["CLOUDKEY", "CLOUD_KEYS", "CLOUD_KEY"])

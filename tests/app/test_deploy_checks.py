@@ -303,8 +303,8 @@ def test_message_is_silenced_by_its_id(settings: Any, number: str, changes: dict
 def test_checks_of_a_public_site_are_not_for_a_desk(settings: Any) -> None:
     configure(settings, BASE_URL="http://video.example.org", SECLEVEL="ip|referer")
 
-    ours = {message.id for message in run_checks() if "cloudkey" in str(message.id)}
-    everything = ids(run_checks(include_deployment_checks=True))
+    ours = {message.id for message in run_checks(databases=[]) if "cloudkey" in str(message.id)}
+    everything = ids(run_checks(include_deployment_checks=True, databases=[]))
     assert ours == set()
     assert {"cloudkey.W020", "cloudkey.W023", "cloudkey.W027"} <= set(everything)
 

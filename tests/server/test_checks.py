@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.checks import CheckMessage
+from django.core.checks import CheckMessage, run_checks
 
 from django_cloudkey.server.checks import (
     check_database,
@@ -15,6 +15,8 @@ from django_cloudkey.server.checks import (
     check_settings,
     check_tools,
 )
+
+from ..conftest import DATABASES
 
 
 def ids(messages: list[CheckMessage]) -> list[str | None]:
@@ -143,3 +145,12 @@ def test_f46_missing_library_is_told(
 
     assert ids(messages) == ["cloudkey_server.W002"] * 2
     assert "pip install" in messages[0].msg
+
+
+@pytest.mark.django_db(databases=DATABASES)
+@pytest.mark.parametrize("given", [["https://x"], "https://x", None])
+def test_setting_of_a_wrong_type_stops_no_check_of_databases(settings: Any, given: Any) -> None:
+    settings.CLOUDKEY_SERVER = given
+
+    errors = {each.id for each in run_checks(databases=DATABASES) if each.level >= 40}
+    assert errors == {"cloudkey_server.E002"}
