@@ -143,13 +143,13 @@ def test_reconcile_accounts_for_every_media_whatever_happened(
     media["by hand"] = str(cloud.client.media.create(meta={"title": "by hand"})["id"])
     assert len(set(media.values())) == len(media)
 
-    def name(found: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    def named(found: set[tuple[str, str]]) -> set[tuple[str, str]]:
         names = {id_: name for name, id_ in media.items()}
         return {(names[id_], kind) for id_, kind in found}
 
     # Today: what a form may still take waits.
     counts, found = reconcile("--delete", "--no-input")
-    assert name(found) == {
+    assert named(found) == {
         ("deleted", "orphan"), ("emptied", "orphan"), ("gone", "missing"), ("gone", "gone"),
     }  # fmt: skip
     on_cloud = cloud.client.media.count()
@@ -161,7 +161,7 @@ def test_reconcile_accounts_for_every_media_whatever_happened(
     # When no form can be open any more: what no row took is found, each once, and nothing else.
     Upload.objects.update(created=timezone.now() - timedelta(days=30))
     counts, found = reconcile()
-    assert name(found) == {
+    assert named(found) == {
         ("open", "orphan"), ("rolled back", "orphan"), ("crashed", "orphan"), ("safe", "orphan"),
         ("gone", "missing"),
     }  # fmt: skip

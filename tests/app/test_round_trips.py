@@ -13,11 +13,13 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core import serializers
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.db import IntegrityError, connection, connections
+from django.db import IntegrityError, connection, connections, models
 from django.forms import inlineformset_factory, modelform_factory, modelformset_factory
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.test.utils import isolate_apps
 from django.urls import path
 
 from django_cloudkey import urls as app_urls
@@ -25,6 +27,7 @@ from django_cloudkey.admin import MediaAdminMixin
 from django_cloudkey.models import Upload
 from django_cloudkey.references import Reference, read
 from django_cloudkey.server import urls as cloud_urls
+from django_cloudkey.storage import CloudKeyStorage
 from tests import urls
 from tests.testapp.models import Course, Episode, Lesson, Pilot, Rerun, Teaser
 
@@ -221,6 +224,48 @@ def test_inline_of_the_admin_refuses_the_upload_of_another_user(
     assert answer.status_code == 200
     assert "does not belong to this form" in answer.content.decode()
     assert not Episode.objects.exists()
+
+
+@isolate_apps("tests.testapp")
+@pytest.mark.django_db(transaction=True, databases=DATABASES)
+def test_file_field_with_the_storage_is_one_of_the_admins(cloud: Cloud, settings: Any) -> None:
+    class Recording(models.Model):  # noqa: DJ008
+        file = models.FileField(storage=CloudKeyStorage(), max_length=200, blank=True)
+
+        class Meta:
+            app_label = "testapp"
+
+    site = admin.AdminSite(name="recordings")
+    site.register(Recording)
+    settings.ROOT_URLCONF = type(
+        "Urls", (), {"urlpatterns": [path("recordings/", site.urls), *urls.urlpatterns]}
+    )
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("editor"))
+    rows: Any = models.QuerySet(Recording)
+    with connection.schema_editor() as schema:
+        schema.create_model(Recording)
+    try:
+        add = "/recordings/testapp/recording/add/"
+        browser.post(add, {"file": SimpleUploadedFile("my film.mp4", b"first")})
+        row = rows.get()
+        assert re.fullmatch(r"[0-9a-f]{24}/my_film.mp4", row.file.name)
+        url = f"/recordings/testapp/recording/{row.pk}/change/"
+        page = browser.get(url).content.decode()
+        link = re.search(r'<a href="([^"]+)">[0-9a-f]{24}/my_film.mp4</a>', page)
+        assert link is not None
+        assert requests.get(unescape(link[1]), timeout=10).content == b"first"
+
+        browser.post(url, {})
+        assert rows.get().file == row.file
+        browser.post(url, {"file": SimpleUploadedFile("other.mp4", b"second")})
+        with rows.get().file.open() as file:
+            assert file.read() == b"second"
+        browser.post(url, {"file-clear": "on"})
+        assert not rows.get().file
+    finally:
+        with connection.schema_editor() as schema:
+            schema.delete_model(Recording)
 
 
 # A request that is a transaction

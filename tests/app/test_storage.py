@@ -254,9 +254,13 @@ print(total, peak() - before)
 """
 
 
-def test_memory_does_not_grow_with_the_file(cloud: Cloud, settings: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "size", [200 * 1024**2, pytest.param(1024**3, marks=pytest.mark.full)], ids=["200M", "1G"]
+)
+def test_memory_does_not_grow_with_the_file(
+    cloud: Cloud, settings: Any, tmp_path: Path, size: int
+) -> None:
     big = tmp_path / "big.mp4"
-    size = 200 * 1024 * 1024
     with open(big, "wb") as file:
         file.truncate(size)
 
