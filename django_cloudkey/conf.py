@@ -52,6 +52,9 @@ class AccountSettings:
     kid: str | None = None
     """``KID``: the name of ``SECRET`` on the cloud, such as ``"k1"``; both or neither are
     given."""
+    webhook_secrets: tuple[Secret, ...] = ()
+    """``WEBHOOK_SECRETS``: other secrets that may sign notifications, such as the next one while
+    ``SECRET`` is replaced; ``SECRET`` itself always may."""
     cdn_url: str | None = None
     """``CDN_URL``: address of its streams; ``BASE_URL`` by default."""
     static_url: str | None = None
@@ -100,6 +103,12 @@ def account_settings(alias: str) -> AccountSettings:
         # Raised here, where no variable of a debug page holds the key.
         raise ImproperlyConfigured(str(problems[0]))
     return account
+
+
+def hears_notifications(alias: str) -> bool:
+    """Say whether *alias* has a secret that notifications could be signed with."""
+    given = aliases().get(alias)
+    return isinstance(given, dict) and bool(given.get("SECRET") or given.get("WEBHOOK_SECRETS"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +234,16 @@ def _secret(value: Any) -> Secret:
     return secret
 
 
+def _webhook_secrets(value: Any) -> tuple[Secret, ...]:
+    if not isinstance(value, list | tuple):
+        raise _Wrong("a list of secrets")
+    secrets = tuple(map(Secret, value))
+    del value
+    if not all(map(is_secret, secrets)):
+        raise _Wrong("a list of secrets, each 32 to 64 bytes as base64url without padding")
+    return secrets
+
+
 def _kid(value: Any) -> str:
     if not is_kid(value):
         raise _Wrong("1 to 32 of A-Z a-z 0-9 _ -, such as 'k1'")
@@ -327,6 +346,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "API_KEY": _api_key,
     "SECRET": _secret,
     "KID": _kid,
+    "WEBHOOK_SECRETS": _webhook_secrets,
     "BASE_URL": _url,
     "CDN_URL": _url,
     "STATIC_URL": _url,
@@ -344,5 +364,5 @@ KEYS = set(_READERS)
 REQUIRED = ("USER_ID", "BASE_URL")
 """And ``API_KEY``, or both of SCHEME2."""
 SCHEME2 = ("SECRET", "KID")
-SECRETS = ("USER_ID", "API_KEY", "SECRET", "KID", "PROXY")
+SECRETS = ("USER_ID", "API_KEY", "SECRET", "KID", "WEBHOOK_SECRETS", "PROXY")
 """Keys whose value no message shows; whoever exchanges id and key has the key under ``USER_ID``."""

@@ -219,8 +219,10 @@ def _written_key(account: Account) -> Iterator[CheckMessage]:
         source = Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
     except OSError:
         return
-    keys = {"API_KEY": account.settings.api_key, "SECRET": account.settings.secret}
-    for name, secret in keys.items():
+    given = account.settings
+    keys = [("API_KEY", given.api_key), ("SECRET", given.secret)]
+    keys += [("WEBHOOK_SECRETS", secret) for secret in given.webhook_secrets]
+    for name, secret in keys:
         if secret is not None and secret.reveal() in source:
             yield Warning(
                 f'{account.place}["{name}"] is written in {module}: whoever can read the code, '

@@ -13,16 +13,16 @@ from typing import Any, Literal, get_args
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.files import File
-from django.db import models
+from django.db import models, transaction
 from django.db.models import signals
 from django.db.models.query_utils import DeferredAttribute
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from . import companions
+from . import companions, last_events
 from .addresses import sign_for
 from .client import CloudKey
-from .conf import DEFAULT_ALIAS, NAME, aliases
+from .conf import DEFAULT_ALIAS, NAME, aliases, hears_notifications
 from .connection import cloudkeys
 from .discards import discard
 from .forms import MediaFormField
@@ -386,7 +386,9 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         if self.on_delete == "delete" and _may_exist(instance):
             instance.__dict__[self._stored_mark] = self._stored(instance, using)
 
-    def _after_save(self, *, instance: Any, using: str, update_fields: Any, **kwargs: Any) -> None:
+    def _after_save(
+        self, *, instance: Any, raw: bool, using: str, update_fields: Any, **kwargs: Any
+    ) -> None:
         state = instance.__dict__
         stored = state.pop(self._stored_mark, "")
         if stored and stored != state.get(self.attname):
@@ -396,6 +398,23 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
             left = {name: state[name] for name in names if name not in (update_fields or names)}
             if left:
                 self._row(instance, using).update(**left)
+        if not raw and self.has_companions:
+            self._hear_of(instance, using)
+
+    def _hear_of(self, instance: Any, using: str) -> None:
+        """Once it is committed, look at what was told of the media before the row was there."""
+        media = instance.__dict__.get(self.attname)
+        if not is_media_id(media) or companions.is_settled(self, instance):
+            return
+        if not hears_notifications(self.account):
+            return
+
+        def hear() -> None:
+            values = last_events.write_row(self, self._row(instance, using), media)
+            if instance.__dict__.get(self.attname) == media:
+                instance.__dict__.update(values)
+
+        transaction.on_commit(hear, using=using, robust=True)
 
     def _before_delete(self, *, instance: Any, using: str, origin: Any, **kwargs: Any) -> None:
         # Rows of a queryset and rows that go with another were loaded just now. The one that a

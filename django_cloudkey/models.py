@@ -77,3 +77,46 @@ class Upload(models.Model):
     def is_expired(self) -> bool:
         """Whether the ticket is too old to be finished."""
         return self.created < timezone.now() - TICKET_AGE
+
+
+class LastEvent(models.Model):
+    """
+    The newest that notifications told of a media, for rows that come to hold its id later.
+
+    Older notifications change nothing. It is forgotten when nothing was told for ``KEPT``.
+    """
+
+    user = models.CharField(max_length=24)
+    """Id of the account on the cloud."""
+    media = models.CharField(max_length=24)
+    sequence = models.PositiveBigIntegerField()
+    is_deleted = models.BooleanField(default=False)
+    assets = models.JSONField(default=dict)
+    """Name → ``{"status", "duration", "error"}``."""
+    heard = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "media"], name="cloudkey_one_last_event")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.media} #{self.sequence}"
+
+
+class HeardNotification(models.Model):
+    """
+    A notification that was received, so that each is heeded once; its one INSERT decides.
+
+    Whoever heeds it has claimed it for a while: what a process that died left undone is done when
+    the cloud sends it again.
+    """
+
+    key = models.CharField(primary_key=True, max_length=96)
+    """Id of the account on the cloud, ``:``, id of the notification."""
+    is_done = models.BooleanField(default=False)
+    claim_expires = models.DateTimeField()
+    heard = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.key

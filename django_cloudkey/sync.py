@@ -8,17 +8,18 @@ asked about: an editor may have replaced it meanwhile.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db import models, router
+from django.db import models
 
+from . import companions
 from .client import CloudKey
 from .client.pages import each_once
+from .companions import Known, known_of
 from .connection import cloudkeys
-from .media_state import MediaState, asset_fields, assets_of, duration_of, state_of
+from .media_state import MediaState, asset_fields, assets_of
 from .protocol.exceptions import NotFound
 from .protocol.urls import is_media_id
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 PAGE = 100
 """Media that are held in memory, asked about and written at a time."""
-UNSETTLED = ("", MediaState.PROCESSING.value)
-
-_Known = tuple[MediaState, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def sync(field: MediaField, media_ids: Iterable[str]) -> int:
     if not field.has_companions:
         return 0
     client = cloudkeys[field.account]
-    return sum(_write(field, {media: _ask(client, media, field)}) for media in media_ids)
+    return sum(companions.write(field, {media: _ask(client, media, field)}) for media in media_ids)
 
 
 def sync_rows(field: MediaField, *, everything: bool = False) -> Synced:
@@ -80,7 +78,7 @@ def sync_rows(field: MediaField, *, everything: bool = False) -> Synced:
                 # Also of one that a list lacks, which may be younger than its page.
                 known[media] = _ask(client, media, field)
         asked += len(ids)
-        changed += _write(field, known)
+        changed += companions.write(field, known)
     return Synced(asked, changed)
 
 
@@ -95,7 +93,7 @@ class _Listing:
         self._media = each_once(page)
         self._next = next(self._media, None)
 
-    def take(self, ids: list[str]) -> dict[str, _Known]:
+    def take(self, ids: list[str]) -> dict[str, Known]:
         """Return what the list says of *ids*, which are sorted, and go on behind the last."""
         wanted, known = set(ids), {}
         while self._next is not None and self._next["id"] <= ids[-1]:
@@ -105,18 +103,13 @@ class _Listing:
         return known
 
 
-def _rows(field: MediaField) -> models.QuerySet[Any]:
-    # Whatever managers hide; from the database that is written, which knows all that was saved.
-    return models.QuerySet(field.model, using=router.db_for_write(field.model))
-
-
 def _rows_to_ask(field: MediaField, everything: bool) -> models.QuerySet[Any]:
     # An index finds those. A plain "" would be read as the NULL of a field that may be.
-    rows = _rows(field).filter(**{f"{field.attname}__gt": models.Value("")})
+    rows = companions.rows(field).filter(**{f"{field.attname}__gt": models.Value("")})
     if everything:
         return rows
     if field.status_field:
-        return rows.filter(**{f"{field.status_field}__in": UNSETTLED})
+        return rows.filter(**{f"{field.status_field}__in": companions.UNSETTLED})
     return rows.filter(**{f"{field.duration_field}__isnull": True})
 
 
@@ -129,7 +122,7 @@ def _pages(rows: models.QuerySet[Any], name: str) -> Iterator[list[str]]:
         page = list(ids.filter(**{f"{name}__gt": page[-1]})[:PAGE])
 
 
-def _ask(client: CloudKey, media: str, field: MediaField) -> _Known:
+def _ask(client: CloudKey, media: str, field: MediaField) -> Known:
     if not is_media_id(media):
         return MediaState.MISSING, None
     try:
@@ -138,30 +131,5 @@ def _ask(client: CloudKey, media: str, field: MediaField) -> _Known:
         return MediaState.MISSING, None
 
 
-def _known(info: dict[str, Any]) -> _Known:
-    assets = assets_of(info)
-    state = state_of(assets)
-    return state, duration_of(assets) if state is MediaState.READY else None
-
-
-def _write(field: MediaField, known: dict[str, _Known]) -> int:
-    alike = defaultdict(list)
-    for media, of_media in known.items():
-        alike[of_media].append(media)
-    changed = 0
-    for (state, duration), ids in alike.items():
-        values = _values(field, state, duration)
-        rows = _rows(field).filter(**{f"{field.attname}__in": ids})
-        changed += rows.exclude(**values).update(**values)
-    return changed
-
-
-def _values(field: MediaField, state: MediaState, duration: float | None) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    if field.status_field:
-        values[field.status_field] = state.value
-    if field.duration_field:
-        column = field.model._meta.get_field(field.duration_field)
-        is_whole = duration is not None and isinstance(column, models.IntegerField)
-        values[field.duration_field] = round(duration or 0) if is_whole else duration
-    return values
+def _known(info: dict[str, Any]) -> Known:
+    return known_of(assets_of(info))

@@ -1,10 +1,12 @@
-"""Addresses that the widget asks: ``path("cloudkey/", include("django_cloudkey.urls"))``."""
+"""
+Addresses that the widget and clouds ask: ``path("cloudkey/", include("django_cloudkey.urls"))``.
+"""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from . import views
+from . import views, webhooks
 
 app_name = "django_cloudkey"
 
@@ -14,6 +16,7 @@ urlpatterns = [
     path("status/", views.status, name="status"),
     path("library/", views.library, name="library"),
     path("pick/", views.pick, name="pick"),
+    path("webhook/<str:account>/", webhooks.webhook, name="webhook"),
 ]
 
 for _pattern in urlpatterns:

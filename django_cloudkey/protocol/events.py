@@ -27,6 +27,7 @@ MAX_BODY = 64 * 1024  # bytes
 _ASSET = re.compile(r"[a-z0-9_]{1,40}", re.ASCII)
 _TYPE = re.compile(r"[a-z0-9_.]{1,20}", re.ASCII)
 _MAX_NUMBER = 2**63
+_MAX_DURATION = 2**31  # seconds; what columns hold
 
 
 class EventType(StrEnum):
@@ -132,7 +133,7 @@ def _asset(given: object) -> dict[str, Any]:
         return {}
     asset: dict[str, Any] = {"status": given["status"]}
     duration, error = given.get("duration"), given.get("error")
-    if isinstance(duration, int | float) and 0 <= duration < _MAX_NUMBER:
+    if isinstance(duration, int | float) and 0 <= duration < _MAX_DURATION:
         asset["duration"] = duration
     if isinstance(error, dict):
         # No text of PostgreSQL holds a NUL.

@@ -125,6 +125,7 @@ LEVELS = "none, delegate, asnum, ip, useragent, useonce, country, referer, refer
 HTTP = "an address that starts with http:// or https://"
 PROXY = "the address of a proxy, such as 'http://proxy.example.org:3128'"
 SECRET = "must be 32 to 64 bytes as base64url without padding, as the cloud shows them once"
+SECRETS = "must be a list of secrets, each 32 to 64 bytes as base64url without padding"
 PROXIES = "a list of addresses and networks"
 
 
@@ -143,6 +144,10 @@ PROXIES = "a list of addresses and networks"
         ("SECRET", "0123456789abcdef" * 6, SECRET, None),
         ("KID", "my key", "must be 1 to 32 of A-Z a-z 0-9 _ -, such as 'k1'", None),
         ("KID", "0123456789abcdef" * 3, "must be 1 to 32 of A-Z a-z 0-9 _ -, such as 'k1'", None),
+        ("WEBHOOK_SECRETS", NEW, "must be a list of secrets", None),
+        ("WEBHOOK_SECRETS", {NEW: NEW}, "must be a list of secrets", None),
+        ("WEBHOOK_SECRETS", [NEW, "0123456789abcdef"], SECRETS, None),
+        ("WEBHOOK_SECRETS", [None], SECRETS, None),
         ("BASE_URL", "cloud.example", f"must be {HTTP}, got 'cloud.example'", None),
         ("BASE_URL", "https://", f"must be {HTTP}, got 'https://'", None),
         ("BASE_URL", "https://[::1/cloud", f"must be {HTTP}, got 'https://[::1/cloud'", None),

@@ -58,7 +58,7 @@ def configure(settings: Any, **changes: Any) -> None:
         **changes,
     }
     keys = {"BASE_URL", "CDN_URL", "STATIC_URL", "SECLEVEL", "TRUSTED_PROXIES", "URL_LIFETIME"}
-    keys |= {"VIEWER", "TRANSPORT", "SECRET", "KID"}
+    keys |= {"VIEWER", "TRANSPORT", "SECRET", "KID", "WEBHOOK_SECRETS"}
     account = {key: values.pop(key) for key in keys & values.keys()}
     settings.CLOUDKEYS = {
         "default": {"USER_ID": "4d0c0ffee000000000000001", "API_KEY": KEY, **account}
@@ -162,6 +162,9 @@ def test_w028_secret_in_the_settings_module(
     assert message.msg.startswith('CLOUDKEYS["default"]["SECRET"] is written in mysite.settings:')
     assert message.hint == '"SECRET": os.environ["CLOUDKEY_SECRET"]'
     assert secret not in f"{message}"
+
+    (message,) = deployed(settings, WEBHOOK_SECRETS=[secret])
+    assert message.msg.startswith('CLOUDKEYS["default"]["WEBHOOK_SECRETS"] is written in')
 
 
 @pytest.mark.parametrize(
