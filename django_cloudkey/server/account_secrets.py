@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -66,9 +66,18 @@ def key_finder(account: str) -> Callable[[str], Keys | None]:
     return find_keys
 
 
-def add(account: Account, *, expires: datetime | None = None) -> AccountSecret:
+def add(
+    account: Account,
+    *,
+    expires: datetime | None = None,
+    networks: Sequence[str] = (),
+    methods: Sequence[str] = (),
+) -> AccountSecret:
     """
     Return a new secret of *account*, named after the highest number so far: ``k1``, ``k2``…
+
+    Args:
+        networks, methods: Where from, and for what, it may call; empty: no limit.
 
     Raises:
         TooManySecrets: MAX_ACTIVE are active; retire one first.
@@ -80,7 +89,12 @@ def add(account: Account, *, expires: datetime | None = None) -> AccountSecret:
             raise TooManySecrets
         kids = account.secrets.values_list("kid", flat=True)
         numbers = [int(kid[1:]) for kid in kids if kid[:1] == "k" and kid[1:].isdigit()]
-        return account.secrets.create(kid=f"k{max(numbers, default=0) + 1}", expires=expires)
+        return account.secrets.create(
+            kid=f"k{max(numbers, default=0) + 1}",
+            expires=expires,
+            networks=list(networks),
+            methods=list(methods),
+        )
 
 
 def may_call(secret: AccountSecret, method: str, address: str) -> bool:

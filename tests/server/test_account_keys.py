@@ -68,6 +68,41 @@ def test_a_secret_may_end_by_itself(account: Account) -> None:
     assert (secret.expires - secret.created).days in (29, 30)
 
 
+def test_a_secret_is_restricted_and_freed(cloud: Cloud) -> None:
+    client = client_of(cloud.account, rotate("demo", "--method", "media.count"), cloud.base_url)
+    assert client.media.count() == 0
+    with pytest.raises(AuthenticationError, match="may not be used for this call"):
+        client.media.list()
+    assert "only media.count" in run("cloudkey_account", "show", "demo")
+
+    run(
+        "cloudkey_account", "restrict", "demo", "k1", "--network", "192.0.2.0/24", "--network", "::"
+    )
+    with pytest.raises(AuthenticationError, match="may not be used for this call"):
+        client.media.count()
+    report = json.loads(run("cloudkey_account", "show", "demo", "--json"))
+    assert report["secrets"][0]["networks"] == ["192.0.2.0/24", "::"]
+    assert report["secrets"][0]["methods"] == []
+
+    run("cloudkey_account", "restrict", "demo", "k1", "--network", "127.0.0.0/8")
+    assert client.media.list() is not None
+    run("cloudkey_account", "restrict", "demo", "k1")
+    assert client.media.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--network", "192.0.2.0/33"), ("--network", "home"), ("--method", "media.steal")],
+)
+def test_a_limit_that_means_nothing_is_named(account: Account, option: str, value: str) -> None:
+    rotate("demo")
+
+    with pytest.raises(CommandError, match=value):
+        run("cloudkey_account", "restrict", "demo", "k1", option, value)
+    with pytest.raises(CommandError, match="no active secret “k9”"):
+        run("cloudkey_account", "restrict", "demo", "k9")
+
+
 def test_the_historical_key_is_replaced_at_once(cloud: Cloud) -> None:
     made = rotate("demo", "--historical")
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ....protocol.viewer import parse_networks
 from ... import account_secrets
 from ...conf import cloud
 from ...models import Account, AccountSecret, LegacyUse, Organisation, atomic, new_key
+from ...rpc.methods import METHODS
 
 
 class Command(BaseCommand):
@@ -44,7 +46,14 @@ class Command(BaseCommand):
         rotate.add_argument(
             "--historical", action="store_true", help=_("the API key instead; the old one ends now")
         )
+        _add_limits(rotate)
         rotate.add_argument("--json", action="store_true")
+        restrict = actions.add_parser(
+            "restrict", help=_("say where from, and for which methods, a secret may call")
+        )
+        restrict.add_argument("name")
+        restrict.add_argument("kid")
+        _add_limits(restrict)
         retire = actions.add_parser("retire", help=_("end a secret at once"))
         retire.add_argument("name")
         retire.add_argument("kid")
@@ -172,6 +181,9 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{row['kid']:<6} {state:<8} {_('last used')} {row['last_used'] or _('never')}"
             )
+            for only in (row["networks"], row["methods"]):
+                if only:
+                    self.stdout.write(f"       {_('only')} {', '.join(only)}")
         webhook = account.webhook_url or _("to nobody")
         self.stdout.write(_("Notifications go to: %(webhook)s") % {"webhook": webhook})
         self.stdout.write(_("Historical scheme: %(mode)s") % {"mode": account.get_legacy_display()})
@@ -191,13 +203,21 @@ class Command(BaseCommand):
                 if options["retire"]:
                     _end(account, options["retire"])
                 secret = account_secrets.add(
-                    account, expires=days and timezone.now() + timedelta(days=days)
+                    account,
+                    expires=days and timezone.now() + timedelta(days=days),
+                    networks=options["networks"],
+                    methods=options["methods"],
                 )
         except account_secrets.TooManySecrets as error:
             kids = ", ".join(account_secrets.active(account.pk).values_list("kid", flat=True))
             text = _("Active already: %(kids)s. Name one of them: --retire KID.") % {"kids": kids}
             raise CommandError(text) from error
         self._show_once({"kid": secret.kid, "secret": secret.secret}, options)
+
+    def _restrict(self, options: dict[str, Any]) -> None:
+        active = account_secrets.active(_find(options["name"]).pk).filter(kid=options["kid"])
+        if not active.update(networks=options["networks"], methods=options["methods"]):
+            raise _no_secret(options["kid"])
 
     def _retire(self, options: dict[str, Any]) -> None:
         _end(_find(options["name"]), options["kid"])
@@ -244,7 +264,11 @@ def _change(name: str, **values: Any) -> None:
 
 def _end(account: Account, kid: str) -> None:
     if not account_secrets.active(account.pk).filter(kid=kid).update(is_active=False):
-        raise CommandError(_("There is no active secret “%(kid)s”.") % {"kid": kid})
+        raise _no_secret(kid)
+
+
+def _no_secret(kid: str) -> CommandError:
+    return CommandError(_("There is no active secret “%(kid)s”.") % {"kid": kid})
 
 
 def _row_of_secret(secret: AccountSecret) -> dict[str, Any]:
@@ -252,12 +276,43 @@ def _row_of_secret(secret: AccountSecret) -> dict[str, Any]:
         "kid": secret.kid,
         "active": secret.is_active and not (secret.expires and secret.expires <= timezone.now()),
         "expires": secret.expires and secret.expires.isoformat(timespec="minutes"),
+        "networks": secret.networks,
+        "methods": secret.methods,
         "last_used": secret.last_used and secret.last_used.isoformat(timespec="minutes"),
     }
 
 
 def _row_of_use(use: LegacyUse) -> dict[str, Any]:
     return {"kind": use.kind, "count": use.count, "last": use.last.isoformat(timespec="minutes")}
+
+
+def _add_limits(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--network",
+        dest="networks",
+        metavar="NETWORK",
+        action="append",
+        default=[],
+        type=_network,
+        help=_("address or network that may call with it; several may be named, all by default"),
+    )
+    parser.add_argument(
+        "--method",
+        dest="methods",
+        metavar="METHOD",
+        action="append",
+        default=[],
+        choices=sorted(METHODS),
+        help=_("remote method that may be called with it; several may be named, all by default"),
+    )
+
+
+def _network(text: str) -> str:
+    try:
+        parse_networks([text])
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _days(text: str) -> int:

@@ -1,5 +1,6 @@
 """One function per remote method, a module or more per remote object."""
 
+from ..registry import METHODS as METHODS
 from . import (  # noqa: F401 - registers them
     assets,
     file,
