@@ -795,7 +795,7 @@ def test_t255_nothing_turns_verification_off(
 @pytest.mark.parametrize(
     "user_id", [None, "", "é" * 24, "4d0c 0ffee", f"{USER_ID}\n", "\0", b"4d0c0ffee", 7]
 )
-def test_t259_user_id_that_is_none_is_refused_at_once(user_id: Any) -> None:
+def test_p01_t259_user_id_that_is_none_is_refused_at_once(user_id: Any) -> None:
     with pytest.raises(ValueError, match="user_id must be visible ASCII") as caught:
         CloudKey(user_id, API_KEY, "https://video.example.org")
 

@@ -229,7 +229,7 @@ def test_no_stream_address_is_made_for_what_is_no_id(media: Any) -> None:
         ({"extension": "mp4?auth=1"}, "'mp4?auth=1' is not a file name extension."),
     ],
 )
-def test_stream_address_refuses(options: dict[str, Any], message: str) -> None:
+def test_p22_stream_address_refuses(options: dict[str, Any], message: str) -> None:
     arguments = {"asset_name": "mp4_h264_aac", **options}
 
     with pytest.raises(InvalidParameter) as caught:

@@ -279,7 +279,7 @@ def test_c18_create_answers_exactly_an_id(key: CloudKey) -> None:
     assert key.media.info(id=answer["id"], fields=["id"]) == answer
 
 
-def test_c20_six_assets_are_seen_pending_one_after_another(
+def test_p23_c20_six_assets_are_seen_pending_one_after_another(
     key: CloudKey, url: str, worker: threading.Thread
 ) -> None:
     media = key.media.create(url=url, assets_names=SIX)["id"]
@@ -308,7 +308,7 @@ def test_c21_source_that_is_no_video_ends_every_asset_in_error(
 
 
 @pytest.mark.parametrize("url", ["http://localhost/", "ftp://user:password@a.example/a.mp4"])
-def test_c22_foreign_source_is_refused_at_once(key: CloudKey, media: str, url: str) -> None:
+def test_p24_c22_foreign_source_is_refused_at_once(key: CloudKey, media: str, url: str) -> None:
     """The former service fetched it and ended in error; this one says so in the call."""
     with pytest.raises(InvalidParameter, match="url must be an address that an upload to this"):
         key.media.create(url=url, assets_names=SIX)
@@ -422,7 +422,7 @@ def test_b07_info_without_fields(key: CloudKey, media: str) -> None:
     assert set(key.media.info(id=media)) == {"id", "meta", "assets", "created"}
 
 
-def test_b08_asset_in_error_has_its_name(cloud: Cloud, key: CloudKey, broken: str) -> None:
+def test_p25_b08_asset_in_error_has_its_name(cloud: Cloud, key: CloudKey, broken: str) -> None:
     media = key.media.create(url=broken)["id"]
     cloud.work()
 

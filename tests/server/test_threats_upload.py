@@ -607,6 +607,19 @@ def test_t084_one_of_many_simultaneous_senders_wins(slot: UploadSlot, url: str) 
         assert stored.read() == winner
 
 
+# T094: another method than that of the request
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+def test_t094_header_changes_no_method(slot: UploadSlot, url: str, name: str) -> None:
+    got = requests.get(url, headers={name: "POST"}, timeout=10)
+    sent = post(url, headers={**MULTIPART, name: "DELETE"})
+
+    assert (got.status_code, sent.status_code) == (405, 200)
+    slot.refresh_from_db()
+    assert (slot.state, slot.size) == ("done", len(CONTENT))
+
+
 # T095: the target
 
 

@@ -60,12 +60,12 @@ class Keys:
 
     def __init__(self, user: str, kid: str, secret: str | Secret) -> None:
         secret = Secret.of(secret)
+        self.user = user
+        self.kid = kid
         if not is_kid(kid):
             raise ValueError(f"A key id is 1 to 32 of A-Z a-z 0-9 _ -, got {kid!r}.")
         if not is_secret(secret):
             raise ValueError("A secret is 32 to 64 bytes as base64url without padding.")
-        self.user = user
-        self.kid = kid
         self.url = _derive("url", user, secret)
         self.rpc = _derive("rpc", user, secret)
         self.webhook = _derive("webhook", user, secret)
