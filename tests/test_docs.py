@@ -356,7 +356,9 @@ def test_template_sample_renders(sample: Sample) -> None:
     request = RequestFactory(REMOTE_ADDR="192.0.2.7").get("/", headers={"User-Agent": "Browser"})
     text = sample.text if "load cloudkey" in sample.text else "{% load cloudkey %}" + sample.text
     template = engines["django"].from_string(text).template  # type: ignore[attr-defined]
-    context: Context = make_context({"lesson": lesson, "form": ""}, request)
+    context: Context = make_context(
+        {"lesson": lesson, "form": "", "school": {"alias": "default"}}, request
+    )
 
     rendered = template.render(context)
 
@@ -507,7 +509,7 @@ def test_samples_of_the_field_run(cloud: Cloud, clip: Path) -> None:
     lesson = Lesson.objects.create(title="Knots", video=cloud.upload(clip))
     first = lesson.video.id
 
-    for sample in samples(DOCS / "guide/django.rst"):
+    for sample in samples(DOCS / "guide/field.rst"):
         if sample.kind == "lesson":
             exec(sample.text, {"lesson": lesson})
 
