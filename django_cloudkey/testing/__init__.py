@@ -140,9 +140,9 @@ def use_cloud() -> Iterator[Cloud]:
     """
     Run a cloud for the time of a ``with`` statement.
 
-    Every alias of ``CLOUDKEYS``, and ``"default"`` in any case, gets an account of its own on it.
-    Files are in a folder that goes away; what may write is allowed inside the transaction of a
-    test.
+    Every alias of ``CLOUDKEYS``, and ``"default"`` in any case, gets an account of its own on it,
+    with a secret of scheme 2 where the alias has a ``SECRET``. Files are in a folder that goes
+    away; what may write is allowed inside the transaction of a test.
 
     Raises:
         ImproperlyConfigured: the app or its URLs are not installed.
@@ -157,7 +157,15 @@ def use_cloud() -> Iterator[Cloud]:
         accounts = {
             alias: Account.objects.create(name=f"test {alias}") for alias in sorted(aliases)
         }
-        clients = {alias: _client(account, base_url) for alias, account in accounts.items()}
+        clients = {
+            alias: {
+                "USER_ID": account.pk,
+                **_credentials(alias, account),
+                "BASE_URL": base_url,
+                "TRANSPORT": IN_PROCESS,
+            }
+            for alias, account in accounts.items()
+        }
         stack.enter_context(override_settings(CLOUDKEYS=clients))
         # Its rollback is the test's, which is what the test wants.
         stack.enter_context(mock.patch.object(in_process, "refuse_in_transaction"))
@@ -196,13 +204,15 @@ def _settings(base_url: str, folder: str) -> dict[str, Any]:
     }
 
 
-def _client(account: Account, base_url: str) -> dict[str, Any]:
-    return {
-        "USER_ID": account.pk,
-        "API_KEY": account.api_key,
-        "BASE_URL": base_url,
-        "TRANSPORT": IN_PROCESS,
-    }
+def _credentials(alias: str, account: Account) -> dict[str, str]:
+    """Return what *account* signs with, by the scheme of the site's own *alias*."""
+    from ..server import account_secrets
+
+    given = getattr(settings, "CLOUDKEYS", {}).get(alias)
+    if not (isinstance(given, dict) and given.get("SECRET")):
+        return {"API_KEY": account.api_key}
+    secret = account_secrets.add(account)
+    return {"SECRET": secret.secret, "KID": secret.kid}
 
 
 class CloudMixin:

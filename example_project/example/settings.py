@@ -162,7 +162,9 @@ CLOUDKEYS = {}
 if "USER_ID" in _secrets:  # before the first `manage.py demo` there is no account
     CLOUDKEYS["default"] = {
         "USER_ID": _secrets["USER_ID"],
-        "API_KEY": _secrets["API_KEY"],
+        "API_KEY": _secrets.get("API_KEY"),  # alone in data folders of before there were secrets
+        "SECRET": _secrets.get("SECRET"),
+        "KID": _secrets.get("KID"),
         "BASE_URL": CLOUDKEY_SERVER["BASE_URL"],
     }
 

@@ -15,6 +15,7 @@ from django.core.files.base import ContentFile
 from django.test import Client, TestCase, TransactionTestCase
 
 from django_cloudkey import NotFound, cloudkey, cloudkeys
+from django_cloudkey.addresses import sign_for
 from django_cloudkey.media_state import media_state
 from django_cloudkey.testing import CLIP, Cloud, CloudMixin, use_cloud
 
@@ -100,6 +101,28 @@ def test_every_alias_has_an_account_of_its_own(settings: Any) -> None:
             cloudkey.media.info(id=media)
 
     assert settings.CLOUDKEYS["archive"] == account
+
+
+@MARK
+def test_accounts_are_of_the_scheme_of_the_site(settings: Any) -> None:
+    old = settings.CLOUDKEYS["default"]
+    new = {**old, "API_KEY": None, "SECRET": "A" * 43, "KID": "k9"}
+    settings.CLOUDKEYS = {"default": new, "archive": old}
+
+    with use_cloud() as cloud:
+        urls = {
+            alias: _player(cloud.media(account=alias), alias) for alias in ("default", "archive")
+        }
+        statuses = [Client().get(url).status_code for url in urls.values()]
+        cloudkeys["default"].media.count()
+
+    assert "?auth=ey" in urls["default"]
+    assert "?auth=ey" not in urls["archive"]
+    assert statuses == [200, 200]
+
+
+def _player(media: str, alias: str) -> str:
+    return sign_for(None, "get_embed_url", media, account=alias).removeprefix("http://testserver")
 
 
 def test_what_is_missing_is_named(settings: Any) -> None:

@@ -112,8 +112,9 @@ class Command(BaseCommand):
             raise CommandError(
                 _("The cloud made no account: %(reason)s") % {"reason": made.stderr.strip()}
             )
-        credentials = json.loads(made.stdout)
-        add_secrets(data, USER_ID=credentials["user_id"], API_KEY=credentials["api_key"])
+        made_keys = json.loads(made.stdout)
+        names = ("user_id", "secret", "kid")
+        add_secrets(data, **{name.upper(): made_keys[name] for name in names})
 
     def _ensure_admin(self) -> str:
         """Return the password of a superuser made now; an empty text if there is one already."""
