@@ -102,7 +102,7 @@ class MediaAdminMixin:
     # Actions: each leads to a page of the selected rows, which asks for one after the other
 
     @admin.action(
-        description=gettext_lazy("Upload the local files of selected rows to the video cloud"),
+        description=gettext_lazy("Upload local files to the video cloud"),
         permissions=["upload_media"],
     )
     def upload_media(
@@ -112,7 +112,7 @@ class MediaAdminMixin:
         return self._show_rows(request, queryset, row_actions.UPLOAD)
 
     @admin.action(
-        description=gettext_lazy("Make the videos of selected rows again"),
+        description=gettext_lazy("Make videos again"),
         permissions=["reprocess_media"],
     )
     def reprocess_media(
@@ -122,7 +122,7 @@ class MediaAdminMixin:
         return self._show_rows(request, queryset, row_actions.REPROCESS)
 
     @admin.action(
-        description=gettext_lazy("Delete the videos of selected rows from the video cloud"),
+        description=gettext_lazy("Delete videos from the video cloud"),
         permissions=["delete_media"],
     )
     def delete_media(

@@ -103,13 +103,13 @@ def test_unchanged_form_can_be_saved(browser: Client, offline: None) -> None:
 def test_action_is_offered_to_whoever_may_change(browser: Client, lesson: Lesson) -> None:
     page = browser.get(LIST).content.decode()
 
-    assert "Upload the local files of selected rows to the video cloud" in page
+    assert "Upload local files to the video cloud" in page
 
 
 def test_action_is_not_offered_to_whoever_may_look(lesson: Lesson) -> None:
     page = browser_who_may("view").get(LIST).content.decode()
 
-    assert "Upload the local files" not in page
+    assert "Upload local files" not in page
 
 
 def test_action_leads_to_a_page_with_the_rows(browser: Client, lesson: Lesson) -> None:

@@ -36,9 +36,9 @@ NEEDED = {
     "delete_media": {"testapp.change_lesson", DELETE},
 }
 OFFERED = {
-    "upload_media": "Upload the local files of selected rows",
-    "reprocess_media": "Make the videos of selected rows again",
-    "delete_media": "Delete the videos of selected rows",
+    "upload_media": "Upload local files to the video cloud</option>",
+    "reprocess_media": "Make videos again</option>",
+    "delete_media": "Delete videos from the video cloud</option>",
 }
 
 
