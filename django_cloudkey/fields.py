@@ -32,6 +32,7 @@ from .protocol.urls import is_media_id
 from .uploads import DEFAULT_ASSETS, claim, upload_media
 
 OnDelete = Literal["keep", "delete"]
+NOT_UPLOADED = "Only save() and bulk_create() upload a file; queries take the id of a media."
 
 
 class FieldMedia:
@@ -303,11 +304,15 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
         if isinstance(value, FieldMedia):
             # Of an empty row, in the search for its double: '' equals no NULL, as it must.
             return value.id
+        if isinstance(value, File):
+            raise TypeError(NOT_UPLOADED)
         value = str(value or "")
         return value if value or not self.null else None
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         if isinstance(value, FieldMedia):
+            if value.file is not None:
+                raise TypeError(NOT_UPLOADED)
             value = value.id
         return super().get_db_prep_save(value, connection)
 

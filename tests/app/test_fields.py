@@ -6,6 +6,7 @@ import copy
 import io
 import pickle
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -210,6 +211,34 @@ def test_file_is_uploaded_once(cloud: Cloud) -> None:
 
     assert lesson.video == first
     assert cloud.client.media.list()["total"] == 1
+
+
+def test_bulk_create_uploads_each_file(cloud: Cloud) -> None:
+    files = [ContentFile(b"bytes", name=name) for name in ("a.mp4", "b.mp4")]
+
+    rows = Lesson.objects.bulk_create(Lesson(title="a", video=file) for file in files)  # type: ignore[misc]
+
+    assert sorted(str(row.video) for row in rows) == sorted(
+        each["id"] for each in cloud.client.media.iterate(fields=["id"])
+    )
+
+
+def test_query_that_uploads_nothing_takes_no_file(offline: None) -> None:
+    """It would store an empty id, or the name of the file, and nobody would notice."""
+    row = Lesson.objects.create(title="a", video=MEDIA)
+    row.video = file = ContentFile(b"bytes", name="a.mp4")
+
+    queries: list[Callable[[], object]] = [
+        lambda: Lesson.objects.bulk_update([row], ["video"]),
+        lambda: Lesson.objects.update(video=file),
+        lambda: Lesson.objects.update(video=row.video),
+        lambda: Lesson.objects.filter(video=file).exists(),
+    ]
+    for query in queries:
+        with pytest.raises(TypeError, match="upload a file"), transaction.atomic():
+            query()
+
+    assert Lesson.objects.get().video == MEDIA
 
 
 def test_row_is_not_saved_when_the_cloud_is_down(settings: Any) -> None:

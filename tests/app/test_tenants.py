@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 import requests
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import RequestContext, Template
-from django.urls import path
+from django.urls import include, path
 
+from django_cloudkey import NotFound, cloudkeys
 from django_cloudkey.fields import FieldMedia, MediaField
 from django_cloudkey.protocol.seclevel import Viewer
 from django_cloudkey.protocol.secret import Secret
 from django_cloudkey.protocol.signing import read_auth, verify_url
+from django_cloudkey.server.models import Account
+
+from ..conftest import Cloud
 
 REQUESTS = 50
 TENANTS = {
@@ -50,7 +54,24 @@ def show(request: HttpRequest, tenant: str) -> HttpResponse:
     return HttpResponse(PAGE.render(RequestContext(request, {"all": media, "tenant": tenant})))
 
 
-urlpatterns = [path("<tenant>/", show)]
+def ask(request: HttpRequest, tenant: str) -> JsonResponse:
+    """Ask the cloud in every way that a view may."""
+    field = MediaField(account=tenant)
+    gate.wait(timeout=30)
+    listed = [each["id"] for each in cloudkeys[tenant].media.list(fields=["id"])["list"]]
+    found = [FieldMedia(field, each).info(["meta.title"])["meta"]["title"] for each in listed]
+    try:
+        found.append(FieldMedia(field, request.GET["other"]).info(["id"]))
+    except NotFound:
+        found.append("not found")
+    return JsonResponse({"user": cloudkeys[tenant].user.info()["id"], "found": found})
+
+
+urlpatterns = [
+    path("<tenant>/", show),
+    path("<tenant>/ask/", ask),
+    path("cloud/", include("django_cloudkey.server.urls")),
+]
 
 
 @pytest.fixture
@@ -89,3 +110,28 @@ def test_tenants_never_see_each_others_account(settings: Any, live_server: Any) 
             assert account["USER_ID"] in url
             base, _, query = url.partition("?")
             verify_url(base, read_auth(query), Secret(account["API_KEY"]), viewer=viewer)
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.urls(__name__)
+def test_tenants_never_call_by_each_others_account(cloud: Cloud, settings: Any) -> None:
+    tenants = {name: Account.objects.create(name=name) for name in TENANTS}
+    settings.CLOUDKEYS = {
+        name: {"USER_ID": tenant.pk, "API_KEY": tenant.api_key, "BASE_URL": cloud.base_url}
+        for name, tenant in tenants.items()
+    }
+    media = {
+        name: str(cloudkeys[name].media.create(meta={"title": name})["id"]) for name in tenants
+    }
+    site = cloud.base_url.removesuffix("/cloud")
+
+    def visit(number: int) -> tuple[str, dict[str, Any]]:
+        tenant, other = ("north", "south") if number % 2 else ("south", "north")
+        url = f"{site}/{tenant}/ask/?other={media[other]}"
+        answer = requests.get(url, timeout=60)
+        answer.raise_for_status()
+        return tenant, answer.json()
+
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        for tenant, answer in pool.map(visit, range(REQUESTS)):
+            assert answer == {"user": tenants[tenant].pk, "found": [tenant, "not found"]}
