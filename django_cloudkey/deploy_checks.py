@@ -206,7 +206,7 @@ def _two_hosts(account: Account) -> Iterator[CheckMessage]:
             f"{places} binds addresses to the IP address under which the viewer asked for the "
             f"page. He asks for the video at another host, {account.host}: who reaches one of the "
             "two by IPv6 and the other by IPv4 is refused.",
-            hint='"SECLEVEL": "delegate|ip", if the cloud knows that level; else the same kind of '
+            hint='"SECLEVEL": "delegate|ip"; or the same kind of '
             "addresses for both hosts in the DNS.",
             id="cloudkey.W027",
         )

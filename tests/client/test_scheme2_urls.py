@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import time
+from traceback import walk_tb
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -200,3 +202,28 @@ def test_drm_token_is_historical() -> None:
 def test_only_ids_are_signed(media: MediaURLs, method: str, audience: str, id: Any) -> None:
     with pytest.raises(InvalidParameter):
         getattr(media, method)(id)
+
+
+def test_secret_is_in_no_frame_and_no_pickle() -> None:
+    client = client_of()
+    text = SECRET.reveal()
+    shown = [repr((client, vars(client), client.signing_keys, client.media))]
+    for fails in (
+        lambda: CloudKey(USER_ID, None, BASE, secret=text + "é", kid="k1"),
+        lambda: CloudKey(USER_ID, None, BASE, secret=text, kid="no kid"),
+        lambda: CloudKey(USER_ID, None, BASE, secret=text),
+        lambda: CloudKey(USER_ID, None, "ftp://x", secret=text, kid="k1"),
+        lambda: client.media.get_embed_url(MEDIA, SecLevel.IP),
+        lambda: client.media.get_embed_url(MEDIA, SecLevel.COUNTRY, countries=["x"]),
+        lambda: client.media.get_embed_url(MEDIA, expires=1),
+        lambda: client.media.get_embed_url("no id"),
+        lambda: pickle.dumps(client.signing_keys),
+        lambda: pickle.dumps(client),
+    ):
+        with pytest.raises((ValueError, TypeError, InvalidParameter)) as caught:
+            fails()
+        frames = [frame for frame, _ in walk_tb(caught.value.__traceback__)][2:]
+        shown += [str(caught.value), *(repr(frame.f_locals) for frame in frames)]
+
+    assert len(shown) > 20
+    assert text not in "".join(shown)

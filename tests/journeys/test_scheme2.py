@@ -11,13 +11,16 @@ from urllib.parse import urljoin
 import pytest
 import requests
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.http import HttpRequest, HttpResponse
 from django.template import RequestContext, Template
 from django.urls import path
 
 from django_cloudkey import cloudkey
+from django_cloudkey.media_state import media_state
 from django_cloudkey.server import account_secrets
 from django_cloudkey.server.models import Account, LegacyUse
+from django_cloudkey.storage import CloudKeyStorage
 from tests.testapp.models import Lesson
 from tests.urls import urlpatterns as cloud_and_admin
 
@@ -141,4 +144,18 @@ def test_calls_and_changes_go_by_scheme_2(site: Cloud, lesson: Lesson) -> None:
     assert lesson.video.info(["id"]) == {"id": media}
     cloudkey.media.delete(id=media)
     assert get(lesson.video.embed_url()).status_code == 404
+    assert LegacyUse.objects.count() == 0
+
+
+def test_files_and_pictures_of_the_admin_are_signed(site: Cloud, lesson: Lesson) -> None:
+    storage = CloudKeyStorage()
+    name = storage.save("talk.mp4", ContentFile(b"0123456789" * 1000))
+    with storage.open(name) as file:
+        file.seek(5)
+        assert file.read(10) == b"5678901234"
+    assert get(storage.url(name)).content == b"0123456789" * 1000
+
+    state = media_state(Lesson._meta.get_field("video"), str(lesson.video))
+    assert get(state["thumbnail"]).headers["Content-Type"] == "image/jpeg"
+    assert get(state["embed"]).status_code == 200
     assert LegacyUse.objects.count() == 0

@@ -161,3 +161,32 @@ def test_f50_a_key_is_replaced_under_load(
         "old call", "old address", "old session",
     }  # fmt: skip
     assert {each.kind for each in after if each.kid == NEW} == {"call", "address"}
+
+
+def test_a_site_moves_to_scheme_2_without_a_refusal(cloud: Cloud) -> None:
+    """The steps of the guide: a secret, the site, then the end of the historical scheme."""
+    media = add_media(cloud.account).pk
+
+    def is_served(url: str) -> bool:
+        return requests.get(url, timeout=10).status_code == 200
+
+    old_page = cloud.client.media.get_stream_url(media)
+    made = json.loads(run("rotate", "demo", "--json"))
+    site = CloudKey(cloud.account.pk, cloud.account.api_key, cloud.base_url, **made)
+    new_page = site.media.get_stream_url(media)
+
+    assert cloud.client.media.count() == site.media.count() == 1
+    assert is_served(old_page)
+    assert is_served(new_page)
+    report = json.loads(run("show", "demo", "--json"))
+    assert {use["kind"].partition(",")[0] for use in report["historical uses"]} == {
+        "call", "address",
+    }  # fmt: skip
+
+    run("legacy", "demo", "off")
+
+    assert is_served(new_page)
+    assert site.media.count() == 1
+    assert not is_served(old_page)
+    with pytest.raises(AuthenticationError):
+        cloud.client.media.count()
