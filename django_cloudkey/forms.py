@@ -177,6 +177,10 @@ class MediaFormField(forms.Field):
         widget.limits = self.limits  # type: ignore[attr-defined]
         return {}
 
+    def clean(self, value: Any) -> Any:
+        # Of a disabled field it is the form's own value, never a browser's.
+        return str(value or "") if self.disabled else super().clean(value)
+
     def to_python(self, value: Any) -> Any:
         """Return the media id that a reference names, or the file itself."""
         if isinstance(value, UploadedFile):
@@ -198,9 +202,11 @@ class MediaFormField(forms.Field):
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """Show again a reference that was sent; in place of a file or a forgery, what was there."""
-        return data if not data or is_reference(data) else initial
+        return initial if self.disabled or (data and not is_reference(data)) else data
 
     def has_changed(self, initial: Any, data: Any) -> bool:
+        if self.disabled:
+            return False
         if isinstance(data, UploadedFile):
             return True
         try:

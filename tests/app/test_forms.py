@@ -184,6 +184,17 @@ def test_required_field_cannot_be_cleared() -> None:
     assert Form({"video": signed(), "video-clear": "on"}).is_valid()
 
 
+@pytest.mark.parametrize("data", ["", signed("4d0c0ffee0000000000000bb"), "forged"])
+def test_disabled_field_keeps_what_is_there(data: str) -> None:
+    form = submit(data, instance=Lesson(title="a", video=MEDIA), file=file())
+    form.fields["video"].disabled = True
+
+    assert form.is_valid()
+    assert form.changed_data == []
+    assert form.save(commit=False).video == MEDIA
+    assert read(hidden(form)).media == MEDIA
+
+
 def test_file_is_the_fallback_without_javascript() -> None:
     form = submit(file=file())
 

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.test import Client
 
 from ..storages.conftest import free_port, s3, s3_endpoint  # noqa: F401 - fixtures
 
@@ -122,3 +124,33 @@ def page(chromium: Any) -> Iterator[Any]:
 
 def _violations(text: str) -> list[str]:
     return [text] if "Content Security Policy" in text else []
+
+
+def sign_in_as(user: Any, page: Any, url: str) -> None:
+    """Give the browser of *page* a session of *user* at the site *url*."""
+    client = Client()
+    client.force_login(user)
+    name = django_settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
+
+
+@pytest.fixture
+def axe(page: Any) -> Callable[..., list[str]]:
+    """
+    Return a function that lists what axe-core finds serious on the page as it stands.
+
+    .ci/run takes its script from a package and names it here. Ask for this before the page is
+    opened.
+    """
+    script = os.environ["TEST_AXE"]
+    page.context.add_init_script(path=script)  # which no content policy holds back
+
+    def serious(within: str = "body") -> list[str]:
+        found = page.evaluate("within => axe.run(within, { resultTypes: ['violations'] })", within)
+        return [
+            f"{rule['id']}: {rule['help']}: {[node['html'] for node in rule['nodes']]}"
+            for rule in found["violations"]
+            if rule["impact"] in ("serious", "critical")
+        ]
+
+    return serious
