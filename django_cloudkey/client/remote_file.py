@@ -38,6 +38,10 @@ class RemoteFile(io.RawIOBase):
     def tell(self) -> int:
         return self._at
 
+    def readall(self) -> bytes:
+        # That of the base class asks for 8 KiB at a time, each in a request of its own.
+        return b"".join(iter(lambda: self.read(PIECE), b""))
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         wanted = min(len(buffer), self.size - self._at)
         if wanted <= 0:
