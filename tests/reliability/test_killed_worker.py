@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from django.utils import timezone
 
@@ -23,13 +24,16 @@ from django_cloudkey.server.models import Asset, DiscardedFile, Job
 
 from ..conftest import Cloud
 
-KILLS = 20
-MEDIA = 5
 LEASE = 2  # seconds
 ASSETS = ("mp4_h264_aac", "jpeg_thumbnail_medium", "jpeg_thumbnail_source")
 
 
+@pytest.mark.parametrize(
+    ("kills", "number"), [(6, 3), pytest.param(20, 5, marks=pytest.mark.full)], ids=["some", "full"]
+)
 def test_media_become_ready_once_however_often_workers_are_killed(
+    kills: int,
+    number: int,
     cloud: Cloud,
     draw_clip: Callable[..., Path],
     settings: Any,
@@ -38,14 +42,14 @@ def test_media_become_ready_once_however_often_workers_are_killed(
 ) -> None:
     settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "LEASE": LEASE, "MAX_ATTEMPTS": 99}
     source = draw_clip("long.mp4", seconds=12, size="640x360")
-    media = [cloud.upload(source, ASSETS) for _ in range(MEDIA)]
+    media = [cloud.upload(source, ASSETS) for _ in range(number)]
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     moments = random.Random(seed)
     orphans: set[int] = set()
 
     with polled([cloud.client.media.get_stream_url(each) for each in media]) as answers:
-        for _ in range(KILLS):
+        for _ in range(kills):
             before = claims()
             worker = start_worker()
             wait_for_claim(before, 60)
@@ -58,8 +62,8 @@ def test_media_become_ready_once_however_often_workers_are_killed(
 
     assert not orphans, "ffmpeg outlived its worker"
     attempts = sum(Job.objects.values_list("attempts", flat=True))
-    assert attempts > MEDIA + KILLS // 2, "too few kills hit a job at work"
-    assert Job.objects.filter(state=Job.State.DONE).count() == MEDIA
+    assert attempts > number + kills // 2, "too few kills hit a job at work"
+    assert Job.objects.filter(state=Job.State.DONE).count() == number
     assert Job.objects.exclude(state=Job.State.DONE).count() == 0
     assert set(Asset.objects.values_list("status", flat=True)) == {"ready"}
     for each in media:

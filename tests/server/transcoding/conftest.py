@@ -68,7 +68,8 @@ CLIPS: dict[str, list[str]] = {
     "fast.mp4": [*picture(rate="120"), *H264],
     "one_frame.mp4": [*picture(), *H264, "-frames:v", "1"],
     "dot.avi": [*picture(), "-c:v", "mjpeg", "-vf", "scale=1:1,setsar=1,format=yuvj444p"],
-    "wall.mkv": [*picture("16000x16000", "1", 1), "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"],
+    # More pixels than are accepted.
+    "wall.mkv": [*picture("8192x4400", "1", 1), "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"],
     "lossless.mkv": [*picture(), "-c:v", "ffv1"],
     "sound_only.mp4": [*tone(), *AAC],
     # 2.4 kB, and 9 million frames at a constant 25 per second.
