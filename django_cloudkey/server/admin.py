@@ -95,9 +95,8 @@ class JobAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = [
-        "type", "media", "asset", "account", "state", "attempts", "created", "due", "failure",
-    ]  # fmt: skip
+    # What became of it is before what a narrow screen has no room for.
+    list_display = ["told", "state", "attempts", "failure", "account", "media", "created"]
     list_filter = ["state", "type", "account"]
     list_select_related = ["account"]
     search_fields = ["id", "media"]
@@ -107,6 +106,10 @@ class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-a
         "id", "type", "media", "asset", "sequence", "account", "state", "attempts", "created",
         "due", "expires", "delivered", "failure", "data",
     ]  # fmt: skip
+
+    @admin.display(description=_("type"), ordering="type")
+    def told(self, notification: Notification) -> str:
+        return f"{notification.type} {notification.asset}".rstrip()
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         """Whether the user may change notifications, though no form does."""
