@@ -13,6 +13,7 @@ import time
 from datetime import timedelta
 from functools import lru_cache
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, router, transaction
 from django.db.models.functions import Now
@@ -49,6 +50,7 @@ class _Busy(Exception):
 
 
 @csrf_exempt
+@login_not_required
 @require_POST
 def webhook(request: HttpRequest, account: str) -> HttpResponse:
     """
@@ -159,7 +161,7 @@ def _heed(account: str, user: str, event: Event) -> bool:
     signal = SIGNALS[event.type]
     if signal is None or (last is not None and not _is_current(event, last)):
         return True
-    of_asset = {"asset": event.asset} if event.asset else {}
+    of_asset = {"asset": event.asset} if event.type == EventType.ASSET_READY else {}
     answers = signal.send_robust(
         sender=Event, account=account, media=event.media, event=event, **of_asset
     )

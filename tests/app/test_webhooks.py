@@ -643,6 +643,33 @@ def test_t217_only_the_webhook_does_without_a_csrf_token() -> None:
     assert teller.client.post("/cloudkey/ticket/", {}).status_code == 403
 
 
+def test_site_where_everybody_has_to_log_in_hears(teller: Teller, settings: Any) -> None:
+    required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, required]
+
+    assert teller.tell() == 204
+
+
+@pytest.mark.parametrize("now", [2**31 - 2, 2**31 + 2, 2**32, 10_413_792_000])
+def test_f31_clocks_may_go_on(now: int, teller: Teller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: float(now))
+    row = episode()
+
+    assert teller.tell() == 204
+    assert teller.tell(at=-302) == 400
+    assert stored(row) == ("ready", 61)
+
+
+def test_f30_site_with_a_wrong_clock_hears_when_it_is_right(
+    teller: Teller, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for skew in (600, -600, -3600):
+        assert teller.tell(id="msg_1", at=skew) == 400
+
+    assert teller.tell(id="msg_1") == 204
+    assert len(heard) == 1
+
+
 # T243: receivers that fail
 
 

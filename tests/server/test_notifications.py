@@ -325,6 +325,25 @@ def test_worker_sends_while_it_encodes(
     assert {"pending", "processing"} & set(seen), "it was sent when the work was done"
 
 
+@pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(hours=1), timedelta(days=30)])
+def test_f30_clock_of_a_process_that_jumps_moves_nothing(
+    jump: timedelta, media: Media, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = timezone.now
+    receiver.answer = status(500)
+    monkeypatch.setattr(timezone, "now", lambda: real() + jump)
+    tell(media, READY)
+    claimed = notifications.claim()
+    assert claimed is not None
+    assert timedelta(seconds=50) < claimed.due - real() < timedelta(seconds=70)
+    assert notifications.claim() is None, "the claim counts"
+    notifications.deliver(claimed)
+
+    row = Notification.objects.get()
+    assert row.state == "waiting"
+    assert timedelta(0) < row.due - real() < timedelta(seconds=10)
+
+
 # What is kept
 
 
