@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.utils import timezone
 
 from .settings import *  # noqa: F403
 from .settings import CLOUDKEY_SERVER, DATABASES, STORAGES
@@ -15,3 +20,8 @@ CLOUDKEY_SERVER.update(_changes["CLOUDKEY_SERVER"])
 STORAGES.update(_changes["STORAGES"])
 CLOUDKEYS = _changes["CLOUDKEYS"]
 CACHES = _changes["CACHES"]
+
+if "TEST_CLOCK" in os.environ:  # a file that says by how many seconds this process's clock is wrong
+    _clock, _right_time = Path(os.environ["TEST_CLOCK"]), time.time
+    time.time = lambda: _right_time() + float(_clock.read_text())
+    timezone.now = lambda: datetime.fromtimestamp(time.time(), UTC)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -22,12 +22,16 @@ def take(name: str, limit: int) -> bool:
     """Count one more of *name*; False when there were *limit* within the period already."""
     for _ in range(2):
         # The usual case is this one statement.
-        running = RateCounter.objects.filter(name=name, expires__gt=Now())
+        # One that ends later than it can is of a clock that was put back since.
+        running = RateCounter.objects.filter(
+            name=name, expires__gt=Now(), expires__lte=Now() + PERIOD
+        )
         if running.filter(count__lt=limit).update(count=F("count") + 1):
             return True
         if running.exists():
             return False
-        over = RateCounter.objects.filter(name=name, expires__lte=Now())
+        is_over = Q(expires__lte=Now()) | Q(expires__gt=Now() + PERIOD)
+        over = RateCounter.objects.filter(is_over, name=name)
         if over.update(count=1, expires=Now() + PERIOD):
             return True
         first = RateCounter(name=name, count=0, expires=Now() + PERIOD)

@@ -228,7 +228,7 @@ def test_other_notation_of_an_ipv6_address_is_the_same(viewer: Viewer) -> None:
         ("10.0.0.1", "," * 50_000, 403),
     ],
 )
-def test_forwarded_address_is_believed_from_trusted_proxies_only(
+def test_t160_forwarded_address_is_believed_from_trusted_proxies_only(
     viewer: Viewer, settings: Any, peer: str, forwarded: str, status: int
 ) -> None:
     configure(settings, TRUSTED_PROXIES=["10.0.0.0/8"])
@@ -273,14 +273,14 @@ def test_key_of_another_account_signs_nothing_here(viewer: Viewer) -> None:
     assert viewer.status(stranger.media.get_stream_url(viewer.media.pk)) == 404
 
 
-def test_inactive_account_is_refused(viewer: Viewer) -> None:
+def test_t177_inactive_account_is_refused(viewer: Viewer) -> None:
     url = viewer.stream_url()
     Account.objects.update(is_active=False)
 
     assert viewer.status(url) == 403
 
 
-def test_token_opens_only_what_it_was_signed_for(viewer: Viewer) -> None:
+def test_t170_token_opens_only_what_it_was_signed_for(viewer: Viewer) -> None:
     other = Media.objects.create(account=viewer.media.account)
     add_asset(other, "mp4_h264_aac", CONTENT)
     stream = viewer.stream_url()
@@ -353,7 +353,7 @@ def test_signed_address_of_an_unknown_media_is_not_found(viewer: Viewer) -> None
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "error"])
-def test_asset_that_is_not_ready_is_not_found(viewer: Viewer, status: str) -> None:
+def test_t177_asset_that_is_not_ready_is_not_found(viewer: Viewer, status: str) -> None:
     Asset.objects.update(status=status)
 
     assert viewer.status(viewer.stream_url()) == 404
@@ -366,7 +366,7 @@ def test_asset_whose_file_is_gone_is_not_found(viewer: Viewer) -> None:
     assert viewer.status(viewer.stream_url()) == 404
 
 
-def test_deleted_media_is_not_found_at_once(viewer: Viewer) -> None:
+def test_t177_deleted_media_is_not_found_at_once(viewer: Viewer) -> None:
     url = viewer.stream_url()
     before = viewer.status(url)
     viewer.media.delete()
@@ -632,7 +632,7 @@ def test_source_is_served_as_bytes(viewer: Viewer) -> None:
         ("x" * 10_000, f'attachment; filename="{"x" * 200}.mp4"'),
     ],
 )
-def test_download_is_named_safely(viewer: Viewer, filename: str, disposition: str) -> None:
+def test_t174_download_is_named_safely(viewer: Viewer, filename: str, disposition: str) -> None:
     url = viewer.stream_url(download=True)
     response = viewer.get(f"{url}&filename={quote(filename)}")
 

@@ -134,7 +134,7 @@ def _expired(site: Site, scheme: str) -> str:
     return site.sign(scheme, expires=time.time() - 60, **_issued(scheme, -7000))
 
 
-def _issued(scheme: str, seconds: int) -> dict[str, float]:
+def _issued(scheme: str, seconds: int) -> dict[str, Any]:
     return {} if scheme == HISTORICAL else {"issued": time.time() + seconds}
 
 

@@ -89,7 +89,7 @@ BY = "HTTP_X_FORWARDED_FOR"
         ([], {AT: GERMAN, "HTTP_X_REAL_IP": FRENCH, "HTTP_FORWARDED": f"for={FRENCH}"}, 403),
     ],
 )
-def test_ip(
+def test_t160_ip(
     viewer: Viewer, sign: Sign, settings: Any,
     proxies: list[str], headers: dict[str, str], status: int,
 ) -> None:  # fmt: skip
@@ -107,14 +107,14 @@ def test_ip(
         ({}, 403),
     ],
 )
-def test_useragent(viewer: Viewer, sign: Sign, headers: dict[str, str], status: int) -> None:
+def test_t161_useragent(viewer: Viewer, sign: Sign, headers: dict[str, str], status: int) -> None:
     url = sign(SecLevel.USERAGENT, useragent="Firefox/1")
 
     assert viewer.status(url, **headers) == status
 
 
 @pytest.mark.parametrize("ip", [FRENCH, FRENCH6])
-def test_asnum(viewer: Viewer, sign: Sign, geography_files: None, ip: str) -> None:
+def test_t162_asnum(viewer: Viewer, sign: Sign, geography_files: None, ip: str) -> None:
     url = sign(SecLevel.ASNUM, asnum="AS64496")
 
     assert viewer.status(url, REMOTE_ADDR=ip) == 200
@@ -140,7 +140,7 @@ def test_asnum(viewer: Viewer, sign: Sign, geography_files: None, ip: str) -> No
         (["-", "fr"], "", 403),
     ],
 )
-def test_country(
+def test_t155_country(
     viewer: Viewer, sign: Sign, geography_files: None, countries: list[str], ip: str, status: int
 ) -> None:
     url = sign(SecLevel.COUNTRY, countries=countries)
@@ -149,7 +149,7 @@ def test_country(
     assert viewer.status(url, REMOTE_ADDR=ip, HTTP_X_COUNTRY="fr", HTTP_CF_IPCOUNTRY="FR") == status
 
 
-def test_without_files_nobody_is_anywhere(viewer: Viewer, sign: Sign) -> None:
+def test_t155_without_files_nobody_is_anywhere(viewer: Viewer, sign: Sign) -> None:
     for url in (sign(SecLevel.COUNTRY, countries=["fr"]), sign(SecLevel.ASNUM, asnum="AS64496"),
                 sign(SecLevel.COUNTRY, countries=["-", "fr"])):  # fmt: skip
         assert viewer.status(url, REMOTE_ADDR=FRENCH) == 403
@@ -368,7 +368,7 @@ def test_delegate_alone_binds_nobody(viewer: Viewer, sign: Sign) -> None:
     assert viewer.status(url, REMOTE_ADDR=FRENCH) == viewer.status(url, REMOTE_ADDR=GERMAN) == 200
 
 
-def test_a_store_that_is_away_admits_nobody(viewer: Viewer, sign: Sign) -> None:
+def test_t164_a_store_that_is_away_admits_nobody(viewer: Viewer, sign: Sign) -> None:
     urls = [sign(SecLevel.USEONCE), sign(SecLevel.DELEGATE | SecLevel.IP),
             sign(SecLevel.USEONCE, kind="embed")]  # fmt: skip
     with connections["cloud"].cursor() as cursor:

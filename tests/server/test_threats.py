@@ -1,4 +1,4 @@
-"""Every case of the first three tables of threats has a test that bears its number."""
+"""Every case of the tables of threats below has a test that bears its number."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ def test_every_case_has_a_test() -> None:
     numbers = {int("".join(match)) for match in found}
 
     assert set(range(1, 71)) - numbers == set(NOT_HERE)
+
+
+def test_every_case_of_signed_addresses_has_a_test() -> None:
+    folder = Path(__file__).parent
+    # What needs a clock, or several processes, is tested apart.
+    texts = "".join(path.read_text() for path in folder.glob("test_*.py"))
+    names = " ".join(re.findall(r"def (test_\w+)", texts))
+
+    assert (
+        set(range(149, 183)) - {int(found) for found in re.findall(r"_t([0-9]{3})", names)} == set()
+    )
