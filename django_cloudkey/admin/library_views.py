@@ -21,6 +21,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import number_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -263,11 +264,11 @@ def _status(page: LibraryPage, query: str) -> str:
     """Return a sentence that says how many there are."""
     if page.total is None:
         return ""
-    values = {"count": page.total, "query": query}
+    values = {"count": number_format(page.total, force_grouping=True), "query": query}
     if query:
         text = ngettext(
-            "%(count)d video for “%(query)s”", "%(count)d videos for “%(query)s”", page.total
+            "%(count)s video for “%(query)s”", "%(count)s videos for “%(query)s”", page.total
         )
     else:
-        text = ngettext("%(count)d video", "%(count)d videos", page.total)
+        text = ngettext("%(count)s video", "%(count)s videos", page.total)
     return text % values

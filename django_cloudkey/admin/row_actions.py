@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from django.db import models, router
 from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -15,7 +17,7 @@ from .. import companions, uploads
 from ..connection import cloudkeys
 from ..fields import MediaField
 from ..protocol.assets import SOURCE, AssetStatus
-from ..protocol.exceptions import NotFound, RPCException
+from ..protocol.exceptions import Exists, NotFound, RPCException
 from ..rows import aliases_of, holders
 from ..views import remote_failure
 from .held_rows import is_same
@@ -87,8 +89,9 @@ def reprocess(media_field: MediaField, row: Any, shown: str) -> Outcome:
     """
     Make the assets that the field names from the media's source, again.
 
-    The protocol makes what is missing or failed, and nothing for an asset that is there. So what is
-    there is removed first, and cannot be watched until it is made: there is no call for both.
+    The protocol makes what is missing or failed, and nothing for an asset that is there. So that is
+    asked for first, which a cloud that cannot make it refuses; then what is there is removed, and
+    cannot be watched until it is made: there is no call for both.
     """
     media = getattr(row, media_field.attname).id
     if not media:
@@ -99,14 +102,15 @@ def reprocess(media_field: MediaField, row: Any, shown: str) -> Outcome:
         assets = client.get_assets(id=media)
         if assets.get(SOURCE, {}).get("status") != AssetStatus.READY:
             return Outcome("error", _("The video cloud has no original to make it from."))
-        if any(assets[name].get("status") in UNFINISHED for name in names if name in assets):
-            return Outcome("skipped", _("is being prepared already"))
         there = [name for name in names if name in assets]
-        if there:
-            client.remove_assets(id=media, assets_names=there)
-        client.set_assets(
-            id=media, assets=[{"name": name, "action": "transcode"} for name in names]
-        )
+        if any(assets[name].get("status") in UNFINISHED for name in there):
+            return Outcome("skipped", _("is being prepared already"))
+        ready = [name for name in there if assets[name].get("status") == AssetStatus.READY]
+        with suppress(Exists):
+            client.set_assets(id=media, assets=_to_make(names))
+        if ready:
+            client.remove_assets(id=media, assets_names=ready)
+            client.set_assets(id=media, assets=_to_make(ready))
     except NotFound:
         return Outcome("error", _("The video cloud does not have this video."))
     except RPCException as error:
@@ -114,9 +118,12 @@ def reprocess(media_field: MediaField, row: Any, shown: str) -> Outcome:
     values = companions.of_media(media_field, is_empty=False)
     if values:
         # Not save(): nothing else of the row has changed, and its media has not.
-        rows = type(row)._base_manager.filter(pk=row.pk, **{media_field.attname: media})
-        rows.update(**values)
+        _stored(row).filter(**{media_field.attname: media}).update(**values)
     return Outcome("done", _("being prepared again"), _("Had its video made again."))
+
+
+def _to_make(names: list[str]) -> list[dict[str, str]]:
+    return [{"name": name, "action": "transcode"} for name in names]
 
 
 def delete(media_field: MediaField, row: Any, shown: str) -> Outcome:
@@ -147,13 +154,18 @@ def delete(media_field: MediaField, row: Any, shown: str) -> Outcome:
         label = _("was not on the video cloud any more")
     except RPCException as error:
         return Outcome("error", remote_failure(error))
-    row.refresh_from_db(fields=[name])
-    if getattr(row, name).id == media:
+    # Somebody may have chosen another one meanwhile, or deleted the row.
+    if _stored(row).filter(**{name: media}).exists():
         setattr(row, name, "")
         row.save(update_fields=[name])
     records = Q(media=media, account__in=aliases_of(media_field.account))
     uploads.let_go(media, account=media_field.account, records=records, even_waiting=True)
     return Outcome("done", label, _changed(media_field))
+
+
+def _stored(row: Any) -> models.QuerySet[Any]:
+    """Return *row* alone, as the database has it that is written."""
+    return models.QuerySet(type(row), using=router.db_for_write(type(row))).filter(pk=row.pk)
 
 
 def _changed(media_field: MediaField) -> list[Any]:

@@ -9,10 +9,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from ..models import WAITING_AGE, Upload
@@ -49,7 +48,7 @@ class UploadAdmin(LibraryViews, admin.ModelAdmin):  # type: ignore[type-arg]
     ``cloudkey_reconcile`` ends those that came to nothing.
     """
 
-    list_display = ["name", "state", "shown_size", "field", "owner", "created", "shown_media"]
+    list_display = ["name", "state", "field", "owner", "created"]
     list_filter = [StateFilter, "account", "created"]
     list_select_related = ["owner"]
     search_help_text = _("File name, user, or id of a media")
@@ -80,26 +79,29 @@ class UploadAdmin(LibraryViews, admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("state"), ordering="claimed")
     def state(self, upload: Upload) -> str:
+        """Show what became of the upload; a link to its media in the library."""
         if upload.claimed:
             kind, label = "ready", _("held by a row")
         elif upload.is_waiting:
             kind, label = "processing", _("waiting for a form")
         else:
             kind, label = "missing", _("never saved")
-        return format_html(
+        badge = format_html(
             '<span class="cloudkey-status is-{}"><span class="cloudkey-badge">{}</span></span>',
             kind,
             label,
         )
+        return self._link_to_media(upload, badge) if upload.media else badge
 
-    @admin.display(description=_("size"), ordering="size")
+    @admin.display(description=_("size"))
     def shown_size(self, upload: Upload) -> str:
         return filesizeformat(upload.size)
 
     @admin.display(description=_("media"))
     def shown_media(self, upload: Upload) -> str:
-        if not upload.media:
-            return self.get_empty_value_display()
-        query = urlencode({"account": upload.account, "query": upload.media})
-        url = f"{reverse(f'{self.admin_site.name}:django_cloudkey_library')}?{query}"
-        return format_html('<a href="{}">{}</a>', url, upload.media)
+        empty = self.get_empty_value_display()
+        return self._link_to_media(upload, upload.media) if upload.media else empty
+
+    def _link_to_media(self, upload: Upload, text: str) -> str:
+        url = self.library_url("library", account=upload.account, query=upload.media)
+        return format_html('<a href="{}">{}</a>', url, text)

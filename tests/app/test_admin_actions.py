@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from django_cloudkey.admin.mixin import MAX_ROWS
+from django_cloudkey.client.media import Media
 from django_cloudkey.models import Upload
 from django_cloudkey.server.models import Asset
 from tests.testapp.models import Episode, Lesson
@@ -240,6 +241,36 @@ def test_without_an_original_nothing_is_removed(cloud: Cloud, browser: Client, c
 
     assert answer["label"] == "The video cloud has no original to make it from."
     assert Asset.objects.get().status == "ready"
+
+
+def test_nothing_is_removed_for_what_the_cloud_cannot_make(
+    cloud: Cloud, browser: Client, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson = Lesson.objects.create(title="A talk", video=cloud.upload(clip))
+    cloud.work()
+    before = set(Asset.objects.values_list("pk", "status"))
+    monkeypatch.setattr(Lesson._meta.get_field("video"), "assets", ("mp4_h264_aac", "abs"))
+
+    answer = browser.post(address("reprocess_media", lesson)).json()
+
+    assert "this server does not make abs" in answer["label"]
+    assert set(Asset.objects.values_list("pk", "status")) == before
+
+
+def test_row_that_is_deleted_meanwhile_loses_its_video(
+    cloud: Cloud, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson = Lesson.objects.create(title="A talk", video=cloud.client.media.create()["id"])
+    original = Media.delete
+
+    def delete_both(self: Media, **args: Any) -> Any:
+        Lesson.objects.all().delete()
+        return original(self, **args)
+
+    monkeypatch.setattr(Media, "delete", delete_both)
+
+    assert delete(browser, lesson).json() == {"state": "done", "label": "deleted"}
+    assert cloud.client.media.count() == 0
 
 
 def test_rows_without_a_video_or_with_a_lost_one_say_so(cloud: Cloud, browser: Client) -> None:
