@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from . import notifications, pipeline
-from .models import Account, Asset, Job, Media, Notification, Organisation, atomic
+from .models import Account, AccountSecret, Asset, Job, Media, Notification, Organisation, atomic
 
 
 class ReadOnlyMixin:
@@ -23,6 +24,27 @@ class ReadOnlyMixin:
         return False
 
 
+class SecretInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
+    """Secrets by their names; manage.py cloudkey_account makes, limits and retires them."""
+
+    model = AccountSecret
+    extra = 0
+    fields = ["is_active", "allowed_networks", "allowed_methods", "created", "expires", "last_used"]
+    readonly_fields = ["allowed_networks", "allowed_methods", "created", "last_used"]
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccountSecret]:
+        return super().get_queryset(request).defer("secret")
+
+    @admin.display(description=_("networks"))
+    def allowed_networks(self, secret: AccountSecret) -> str:
+        return ", ".join(secret.networks) or gettext("all")
+
+    @admin.display(description=_("methods"))
+    def allowed_methods(self, secret: AccountSecret) -> str:
+        return ", ".join(secret.methods) or gettext("all")
+
+
 @admin.register(Account)
 class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "id", "organisation", "is_active", "public_thumbnails", "created"]
@@ -33,6 +55,7 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "is_test", "id", "created",
     ]  # fmt: skip
     readonly_fields = ["id", "created"]
+    inlines = [SecretInline]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         # Encrypted as it is: who compares it with this and that has the ciphertext in the end.

@@ -16,6 +16,7 @@ from ..conftest import DATABASES
 
 pytestmark = pytest.mark.django_db(databases=DATABASES)
 ADMIN = "/admin/cloudkey_server"
+NO_SECRETS = {"secrets-TOTAL_FORMS": "0", "secrets-INITIAL_FORMS": "0"}
 
 
 @pytest.fixture
@@ -60,6 +61,18 @@ def test_no_page_shows_a_key(operator: Client, media: Media) -> None:
         assert media.account.secrets.get().secret not in answer.content.decode()
 
 
+def test_secrets_of_an_account_are_listed_by_their_names(operator: Client, media: Media) -> None:
+    account_secrets.add(media.account, networks=["192.0.2.0/24"], methods=["media.count"])
+    page = f"{ADMIN}/account/{media.account_id}/change/"
+
+    shown = operator.get(page).content.decode()
+
+    assert "k1" in shown
+    assert "192.0.2.0/24" in shown
+    assert "media.count" in shown
+    assert 'name="secrets-0-is_active"' not in shown
+
+
 def test_key_cannot_be_searched_for(operator: Client, media: Media) -> None:
     query = {"account__api_key__startswith": media.account.api_key[:1]}
 
@@ -72,7 +85,9 @@ def test_rows_are_not_added_by_hand(operator: Client, page: str) -> None:
 
 
 def test_account_can_be_switched_off(operator: Client, media: Media) -> None:
-    answer = operator.post(f"{ADMIN}/account/{media.account_id}/change/", {"name": "demo"})
+    answer = operator.post(
+        f"{ADMIN}/account/{media.account_id}/change/", {"name": "demo", **NO_SECRETS}
+    )
 
     account = Account.objects.get()
     assert answer.status_code == 302
@@ -154,7 +169,7 @@ def test_sending_again_needs_its_permission(media: Media, codename: str, state: 
 def test_form_of_an_account_checks_its_webhook(
     operator: Client, media: Media, url: str, text: str
 ) -> None:
-    data = {"name": "demo", "is_active": "on", "webhook_url": url}
+    data = {"name": "demo", "is_active": "on", "webhook_url": url, **NO_SECRETS}
     answer = operator.post(f"{ADMIN}/account/{media.account_id}/change/", data)
 
     assert answer.status_code == (200 if text else 302)

@@ -125,7 +125,7 @@ _TIMES = '"exp":1,"iat":0,'
 _ID = f'"jti":"{_NO_ID}",'
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _blank(
     keys: Keys,
     audience: str,
