@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from ..protocol.events import Event, EventType
 from ..protocol.scheme2.webhook import sign_webhook
 from . import account_secrets, outgoing
+from .encryption import Unreadable
 from .models import Account, Asset, Media, Notification, atomic
 from .outgoing_urls import NotAllowed
 
@@ -117,7 +118,9 @@ def claim() -> Notification | None:
         )
     if not taken:
         return None
-    return Notification.objects.select_related("account").filter(claim=token).first()
+    # Without the key, which is of no use here and may not be readable any more.
+    claimed = Notification.objects.select_related("account").defer("account__api_key")
+    return claimed.filter(claim=token).first()
 
 
 def deliver_due(stop: Callable[[], bool]) -> None:
@@ -135,7 +138,7 @@ def deliver(notification: Notification) -> None:
     failure, status = "", 0
     try:
         status = _post(notification)
-    except (NotAllowed, outgoing.NotAnswered, account_secrets.NoSecret) as error:
+    except (NotAllowed, outgoing.NotAnswered, account_secrets.NoSecret, Unreadable) as error:
         failure = str(error)[:255]
     if 200 <= status < 300:
         _note_delivery(notification)

@@ -189,6 +189,19 @@ def test_account_without_a_secret_is_tried_again(media: Media, receiver: Receive
     assert receiver.received == []
 
 
+def test_account_whose_secrets_cannot_be_read_holds_up_nothing(
+    media: Media, receiver: Receiver, settings: Any
+) -> None:
+    tell(media, READY)
+    settings.SECRET_KEY = "another, and the old one is no fallback"
+    send()
+
+    row = Notification.objects.get()
+    assert row.state == "waiting"
+    assert "SECRET_KEY" in row.failure
+    assert row.claim == ""
+
+
 def test_delays_grow_and_end_within_a_day() -> None:
     delays = [notifications._delay(attempt) for attempt in range(1, 12)]
 
