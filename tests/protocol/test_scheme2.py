@@ -6,6 +6,7 @@ import base64
 import json
 import pickle
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from hmac import digest
@@ -97,23 +98,36 @@ def test_binding_of_the_vectors(vector: dict[str, str]) -> None:
     assert found[kind] == vector["out"]
 
 
-def test_request_of_the_vectors() -> None:
-    body = RPC["body"].encode()
-    place = {"host": RPC["host"], "path": RPC["path"]}
+@pytest.mark.parametrize("vector", VECTORS["rpc"])
+def test_request_of_the_vectors(vector: dict[str, Any]) -> None:
+    body = vector["body"].encode()
+    place = {"host": vector["host"], "path": vector["path"]}
+    text = vector["string_to_sign"].encode()
 
-    header = sign_request(KEYS, RPC["user"], body, ts=RPC["ts"], nonce=RPC["nonce"], **place)
+    header = sign_request(
+        KEYS, vector["user"], body, ts=vector["ts"], nonce=vector["nonce"], **place
+    )
 
-    assert header == RPC["authorization"]
-    verify_request(KEYS, read_authorization(header), body, now=RPC["ts"], **place)
+    assert header == vector["authorization"]
+    assert b64encode(KEYS.rpc.sign(text)) == read_authorization(header).signature
+    verify_request(KEYS, read_authorization(header), body, now=vector["ts"], **place)
 
 
-def test_webhook_of_the_vectors() -> None:
-    body = WEBHOOK["body"].encode()
+@pytest.mark.parametrize("vector", VECTORS["webhook"])
+def test_webhook_of_the_vectors(vector: dict[str, Any]) -> None:
+    body = vector["body"].encode()
 
-    headers = sign_webhook([KEYS], WEBHOOK["id"], WEBHOOK["ts"], body)
+    headers = sign_webhook([KEYS], vector["id"], vector["ts"], body)
 
-    assert headers["webhook-signature"] == WEBHOOK["signature"]
-    verify_webhook([KEYS], headers, body, now=WEBHOOK["ts"])
+    assert headers["webhook-signature"] == vector["signature"]
+    verify_webhook([KEYS], headers, body, now=vector["ts"])
+
+
+def test_nothing_else_is_in_the_vectors() -> None:
+    tested = {"keys", "url_tokens", "binds", "rpc", "webhook"}
+
+    assert VECTORS.keys() - tested == {"secret_b64url", "kid", "user", "media"}
+    assert all(VECTORS[name] for name in tested)
 
 
 # Beside PyJWT
@@ -121,22 +135,49 @@ def test_webhook_of_the_vectors() -> None:
 CLAIMS_OF_PYJWT = {"issuer": USER, "subject": MEDIA, "audience": "embed"}
 
 
-def test_pyjwt_accepts_our_tokens_and_we_its() -> None:
-    key = bytes.fromhex(VECTORS["keys"]["url"])
-    token = make_token(KEYS, BASIC)
+KEY = bytes.fromhex(VECTORS["keys"]["url"])
 
-    read = jwt.decode(token, key, ["HS256"], options={"verify_exp": False}, audience="embed")
-    assert read == to_wire(BASIC)
 
-    class Canonical(json.JSONEncoder):
-        def __init__(self, **kwargs: Any) -> None:
-            super().__init__(**{**kwargs, "sort_keys": True, "separators": (",", ":")})
+class Canonical(json.JSONEncoder):
+    """Writes as the scheme asks for; PyJWT leaves that to its callers."""
 
-    theirs = jwt.encode(
-        dict(sorted(read.items())), key, "HS256", {"kid": KID, "typ": "cloudkey-url+jwt"},
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "sort_keys": True, "separators": (",", ":")})
+
+
+def exchange(claims: Claims) -> str:
+    """Have PyJWT read our token, and return the one that it writes for us."""
+    ignored: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
+
+    read = jwt.decode(
+        make_token(KEYS, claims), KEY, ["HS256"], options=ignored,
+        audience=claims.audience, issuer=claims.user, subject=claims.media,
+    )  # fmt: skip
+
+    assert to_json(read) == to_json(to_wire(claims))
+    return jwt.encode(
+        read, KEY, "HS256", {"kid": KID, "typ": "cloudkey-url+jwt"},
         json_encoder=Canonical, sort_headers=True,
     )  # fmt: skip
-    assert verify(theirs) == BASIC
+
+
+@pytest.mark.parametrize("vector", VECTORS["url_tokens"], ids=lambda vector: vector["name"])
+def test_pyjwt_accepts_our_tokens_and_we_its(vector: dict[str, Any]) -> None:
+    claims = from_wire(vector["claims"])
+
+    theirs = exchange(claims)
+
+    assert verify(theirs, audience=claims.audience, asset_name=claims.asset_name) == claims
+
+
+@pytest.mark.parametrize(
+    ("key", "audience"), [(KEY[:-1] + b"x", "embed"), (KEY, "stream"), (KEY, "thumb")]
+)
+def test_pyjwt_refuses_what_we_refuse(key: bytes, audience: str) -> None:
+    token = make_token(KEYS, BASIC)
+
+    with pytest.raises(jwt.InvalidTokenError):
+        jwt.decode(token, key, ["HS256"], options={"verify_exp": False}, audience=audience)
 
 
 # Addresses
@@ -516,6 +557,11 @@ def claims_of(draw: st.DrawFn) -> Claims:
 
 
 @given(claims_of())
+def test_pyjwt_and_we_write_the_same_token_for_any_claims(claims: Claims) -> None:
+    assert exchange(claims) == make_token(KEYS, claims)
+
+
+@given(claims_of())
 def test_what_was_written_is_what_is_read(claims: Claims) -> None:
     values = json.loads(to_json(to_wire(claims)))
 
@@ -559,13 +605,15 @@ def mutated(text: str, source: random.Random) -> str:
     while True:
         at = source.randrange(len(text))
         char = source.choice(ALPHABET)
-        how = source.randrange(4)
+        how = source.randrange(5)
         if how == 0:
             changed = text[:at] + char + text[at + 1 :]
         elif how == 1:
             changed = text[:at] + char + text[at:]
         elif how == 2:
             changed = text[:at] + text[at + 1 :]
+        elif how == 3:
+            changed = text[:at] + chr(ord(text[at]) ^ 1 << source.randrange(7)) + text[at + 1 :]
         else:
             to = source.randrange(len(text))
             chars = list(text)
@@ -575,31 +623,65 @@ def mutated(text: str, source: random.Random) -> str:
             return changed
 
 
+def mutated_part(message: dict[str, str], source: random.Random) -> dict[str, str]:
+    """Return *message* with one of its parts mutated."""
+    name = source.choice(list(message))
+    return {**message, name: mutated(message[name], source)}
+
+
+TOKENS = [
+    {"token": vector["token"], "audience": claims["aud"], "asset_name": claims.get("ast", "")}
+    for vector in VECTORS["url_tokens"]
+    for claims in (vector["claims"],)
+]
+REQUEST = {"header": request_header(), "body": BODY.decode(), **PLACE}
+NOTIFICATION = {**sign_webhook([KEYS], "msg_1", NOW, BODY), "body": BODY.decode()}
+
+
+def accept_token(message: dict[str, str]) -> None:
+    verify(message["token"], audience=message["audience"], asset_name=message["asset_name"] or None)
+
+
+def accept_request(message: dict[str, str]) -> None:
+    given = read_authorization(message["header"])
+    place = {"host": message["host"], "path": message["path"]}
+    verify_request(KEYS, given, message["body"].encode(), now=NOW, **place)
+
+
+def accept_webhook(message: dict[str, str]) -> None:
+    verify_webhook([KEYS], message, message["body"].encode(), now=NOW)
+
+
+def test_what_is_mutated_below_is_accepted_as_it_is() -> None:
+    for token in TOKENS:
+        accept_token(token)
+    accept_request(REQUEST)
+    accept_webhook(NOTIFICATION)
+
+
 @pytest.mark.parametrize(
     "times", [pytest.param(3_000, id="some"), pytest.param(1_000_000, marks=pytest.mark.full)]
 )
 def test_no_single_mutation_is_accepted(times: int) -> None:
+    """A third each: tokens; calls with their bodies and places; notifications with their bodies."""
     source = random.Random(20_261_123)
-    tokens = [vector["token"] for vector in VECTORS["url_tokens"]]
-    header = request_header()
-    headers = sign_webhook([KEYS], "msg_1", NOW, BODY)
     accepted = []
+    refused = Counter[str]()
     for number in range(times):
-        kind = number % 3
+        if number % 3 == 0:
+            token = TOKENS[number // 3 % len(TOKENS)]
+            message = {**token, "token": mutated(token["token"], source)}
+            accept: Callable[[dict[str, str]], None] = accept_token
+        elif number % 3 == 1:
+            message, accept = mutated_part(REQUEST, source), accept_request
+        else:
+            message, accept = mutated_part(NOTIFICATION, source), accept_webhook
         try:
-            if kind == 0:
-                text = mutated(tokens[number // 3 % len(tokens)], source)
-                route = from_wire(VECTORS["url_tokens"][number // 3 % len(tokens)]["claims"])
-                verify(text, audience=route.audience, asset_name=route.asset_name)
-            elif kind == 1:
-                text = mutated(header, source)
-                verify_request(KEYS, read_authorization(text), BODY, now=NOW, **PLACE)
-            else:
-                name = source.choice(list(headers))
-                text = mutated(headers[name], source)
-                changed = {**headers, name: text}
-                verify_webhook([KEYS], changed, BODY, now=NOW)
+            accept(message)
         except (URLRefused, AuthenticationError, WebhookRefused):
+            refused[accept.__name__] += 1
             continue
-        accepted.append(text)
+        accepted.append(message)
     assert accepted == []
+    assert min(refused.values()) == times // 3
+    assert refused.total() == times
