@@ -23,6 +23,7 @@ from inspect import signature
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -44,6 +45,7 @@ from django_cloudkey.client import (
 from django_cloudkey.client.file import File
 from django_cloudkey.client.media import Media
 from django_cloudkey.protocol.exceptions import EXCEPTIONS
+from django_cloudkey.server import account_secrets
 from django_cloudkey.server.conf import KEYS, CloudSettings
 from django_cloudkey.server.consistency.findings import Kind
 from django_cloudkey.server.rpc import methods  # noqa: F401 - registers them
@@ -334,7 +336,7 @@ def test_every_page_is_in_a_table_of_contents() -> None:
     index = (DOCS / "index.rst").read_text()
     pages = {str(page.relative_to(DOCS).with_suffix("")) for page in PAGES} - {"index"}
 
-    assert set(re.findall(r"^   ([a-z_/]+)$", index, re.MULTILINE)) == pages
+    assert set(re.findall(r"^   ([a-z0-9_/]+)$", index, re.MULTILINE)) == pages
 
 
 # Samples
@@ -390,6 +392,32 @@ def test_call_signed_by_hand_is_the_client_s(cloud: Cloud) -> None:
     answer = requests.post(f"{cloud.base_url}/api", json=body, timeout=10).json()
 
     assert answer == {"result": {"id": cloud.account.pk, "username": "demo"}}
+
+
+def test_what_is_signed_by_scheme_2_by_hand_is_accepted(cloud: Cloud) -> None:
+    media = cloud.client.media.create()["id"]
+    made = account_secrets.add(cloud.account)
+    shown = {
+        "4d0c0ffee000000000000001": cloud.account.pk,
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8": made.secret,
+        "https://video.example.org": cloud.base_url,
+        '"video.example.org", "/api"': f'"{urlsplit(cloud.base_url).netloc}", "/cloud/api"',
+        "6a1f0c3d9be1472f8c5d3e60": media,
+    }
+    text = "\n".join(each.text for each in samples(DOCS / "reference/scheme2.rst"))
+    for placeholder, real in shown.items():
+        assert placeholder in text
+        text = text.replace(placeholder, real)
+    names: dict[str, Any] = {}
+    exec(text, names)
+
+    player = requests.get(names["player"], timeout=10)
+    headers = {"Authorization": names["authorization"]}
+    answer = requests.post(f"{cloud.base_url}/api", names["body"], headers=headers, timeout=10)
+
+    assert player.status_code == 200
+    assert answer.json() == {"result": {"id": cloud.account.pk}}
+    assert "scheme2" in answer.headers["CloudKey-Features"]
 
 
 @pytest.fixture
