@@ -55,17 +55,25 @@ class Atlas:
     def _current(self) -> Any:
         if time.monotonic() - self._looked < LOOK:
             return self._reader
-        with self._lock:
-            self._looked = time.monotonic()
+        # Whoever comes while it is read goes on with what there is, and waits if there is nothing.
+        if self._lock.acquire(blocking=self._reader is None):
             try:
-                status = os.stat(self._path)
-                stamp = (status.st_mtime_ns, status.st_size)
-                if stamp != self._stamp:
-                    self._reader, self._stamp = open_file(self._path), stamp
-            except (OSError, Unusable, ImproperlyConfigured) as error:
-                # What was read before goes on: a file is often replaced in two steps.
-                logger.error("%s cannot be read: %s", self._path, error)
+                if time.monotonic() - self._looked >= LOOK:
+                    self._look()
+                    self._looked = time.monotonic()
+            finally:
+                self._lock.release()
         return self._reader
+
+    def _look(self) -> None:
+        try:
+            status = os.stat(self._path)
+            stamp = (status.st_mtime_ns, status.st_size)
+            if stamp != self._stamp:
+                self._reader, self._stamp = open_file(self._path), stamp
+        except (OSError, Unusable, ImproperlyConfigured) as error:
+            # What was read before goes on: a file is often replaced in two steps.
+            logger.error("%s cannot be read: %s", self._path, error)
 
 
 def open_file(path: str, *, whole: bool = True) -> Any:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +24,7 @@ from django_cloudkey.client import CloudKey, SecLevel, sign_url
 from django_cloudkey.protocol.scheme2 import signing as scheme2
 from django_cloudkey.protocol.urls import Page, stream_address
 from django_cloudkey.server import account_secrets, geography
+from django_cloudkey.server.delivery import admission
 from django_cloudkey.server.models import Account, AccountSecret, OneTimeClaim
 
 from ..conftest import DATABASES
@@ -209,6 +213,43 @@ def test_f46_a_file_with_wrong_bytes_admits_nobody_and_stops_nobody_else(
         caplog.clear()
 
     assert broken > 5
+
+
+def test_f46_a_file_may_be_replaced_under_load(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, country_file: Path, tmp_path: Path
+) -> None:
+    """Whoever is in the country is in it all the time, from the first request on."""
+    monkeypatch.setattr(geography, "LOOK", 0.01)
+    path = tmp_path / "country.mmdb"
+    configure(settings, COUNTRY_FILE=path)
+    whole = country_file.read_bytes()
+    read = geography.open_file
+
+    def read_slowly(path: str) -> Any:
+        time.sleep(0.02)
+        return read(path)
+
+    monkeypatch.setattr(geography, "open_file", read_slowly)
+    path.write_bytes(whole)
+    ended = threading.Event()
+
+    def ask() -> set[str]:
+        found = set()
+        while not ended.is_set():
+            found.add(geography.country_of(FRENCH))
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        askers = [pool.submit(ask) for _ in range(8)]
+        for number in range(20):
+            beside = tmp_path / "new"
+            beside.write_bytes(whole[: len(whole) // 2] if number % 4 == 3 else whole)
+            os.replace(beside, path)
+            time.sleep(0.02)
+        ended.set()
+        found = [asker.result() for asker in askers]
+
+    assert found == [{"fr"}] * 8
 
 
 def test_f46_without_the_library_nobody_is_anywhere(
@@ -423,6 +464,32 @@ def test_a_session_is_not_longer_than_the_right(viewer: Viewer, sign: Sign) -> N
 
     assert answer.status == 200
     assert 290 <= int(answer.headers["Cache-Control"].removeprefix("private, max-age=")) <= 300
+
+
+@pytest.mark.parametrize("longest", [60, 3600])
+def test_a_session_keeps_to_the_longest_life_of_a_token(
+    viewer: Viewer, sign: Sign, settings: Any, longest: int
+) -> None:
+    configure(settings, MAX_TOKEN_LIFETIME=longest)
+    end = time.time() + (7200 if "?auth=ey" not in sign(0) else longest - 5)
+
+    page = viewer.get(sign(SecLevel.NONE, kind="embed", expires=end))
+
+    video = page.body.decode().split('<video src="')[1].split('"')[0]
+    assert viewer.status(video) == 200
+
+
+@pytest.mark.parametrize("behind", [0, 60, 600])
+def test_f30_a_session_is_good_on_a_machine_whose_clock_is_behind(
+    viewer: Viewer, sign: Sign, monkeypatch: pytest.MonkeyPatch, behind: int
+) -> None:
+    page = viewer.get(sign(SecLevel.NONE, kind="embed"))
+    video = page.body.decode().split('<video src="')[1].split('"')[0]
+
+    clock = SimpleNamespace(time=lambda: time.time() - behind)
+    monkeypatch.setattr(admission, "time", clock)
+
+    assert viewer.status(video) == 200
 
 
 def test_claims_outlive_the_addresses_they_stand_for(viewer: Viewer, sign: Sign) -> None:

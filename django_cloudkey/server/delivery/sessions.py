@@ -22,8 +22,10 @@ from ...protocol.scheme2.keys import Keys
 from ...protocol.scheme2.url_token import make_token
 from ...protocol.seclevel import SecLevel
 from ...protocol.secret import Secret
+from ..conf import cloud
 
 LIFETIME = 12 * 3600  # seconds; the longest
+SKEW = 600  # seconds by which the clocks of a cloud's machines may differ
 SALT = "django_cloudkey.server.sessions"
 _MARK = "_"  # begins the key ids of sessions, and of nothing else
 
@@ -68,18 +70,20 @@ def sign(
 
     Args:
         ip: Address that it is for; empty for every one.
-        expires: Unix time; it ends after LIFETIME at the latest.
+        expires: Unix time; it ends after LIFETIME, or the longest life of a token, at the latest.
         options: See :class:`~django_cloudkey.protocol.scheme2.claims.Claims`.
     """
     keys = keys_of(account, issuer)
     now = int(time.time())
+    longest = cloud.max_token_lifetime
+    issued = now - min(SKEW, longest // 2)
     level = IP if ip else 0
     claims = Claims(
         user=account,
         media=media,
         audience=audience,
-        issued=now,
-        expires=max(now + 1, min(expires, now + LIFETIME)),
+        issued=issued,
+        expires=max(now + 1, min(expires, now + LIFETIME, issued + longest)),
         seclevel=level,
         asset_name=asset_name,
         bindings=bind(keys.bind, level, ip=ip),
