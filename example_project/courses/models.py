@@ -60,6 +60,7 @@ class Lesson(models.Model):
         _("video"),
         blank=True,
         source_field="recording",
+        max_size=2_000_000_000,  # bytes
         assets=[
             "mp4_h264_aac",
             "mp4_h264_aac_hq",

@@ -284,7 +284,7 @@ class MediaInput {
     const mayChoose = actions.includes("choose") && !this.isDisabled;
     this.find("choose").hidden = !mayChoose;
     this.action("browse").hidden = !mayChoose || !this.root.dataset.libraryUrl;
-    if (this.find("limits")) this.find("limits").hidden = !mayChoose;
+    if (this.find("limits")) this.find("limits").hidden = !prompt || this.isDisabled;
     for (const name of ["retry", "cancel", "undo", "close"]) this.action(name).hidden = !actions.includes(name);
     if (this.clear) this.clear.parentElement.hidden = !clear;
     this.root.toggleAttribute("data-empty", prompt);
