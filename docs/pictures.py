@@ -16,7 +16,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).parent / "guide" / "images"
-WIDTH, HEIGHT = 1080, 640
+WIDTH = 1080
 
 LESSONS, LIBRARY = "/admin/courses/lesson/", "/admin/django_cloudkey/upload/library/"
 STILLS = "() => [...document.images].every(image => image.complete && image.naturalWidth)"
@@ -41,7 +41,12 @@ def admin_library(page: Any, url: str) -> None:
     page.wait_for_selector(".cloudkey-play img")
 
 
-PICTURES: list[Callable[[Any, str], None]] = [admin_list, admin_delete_rows, admin_library]
+PICTURES: list[tuple[Callable[[Any, str], None], int]] = [
+    (admin_list, 640),
+    (admin_delete_rows, 440),
+    (admin_library, 640),
+]
+"""What leads to a page, and how much of it is shown: pixels from its top."""
 
 
 def main(url: str, password: str) -> None:
@@ -49,20 +54,21 @@ def main(url: str, password: str) -> None:
         browser = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
         )
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale="en-US")
+        page = browser.new_page(viewport={"width": WIDTH, "height": 900}, locale="en-US")
         page.add_init_script("localStorage['django.admin.navSidebarIsOpen'] = 'false'")
         page.goto(f"{url}/admin/login/")
         page.fill("#id_username", "admin")
         page.fill("#id_password", password)
         page.click("[type=submit]")
         page.wait_for_url(f"{url}/admin/")
-        for take in PICTURES:
+        for take, height in PICTURES:
             take(page, url.rstrip("/"))
             page.evaluate("document.activeElement.blur()")
             page.wait_for_function(STILLS)
             page.wait_for_timeout(500)  # states and lengths come with the stills
             name = take.__name__.replace("_", "-")
-            page.screenshot(path=IMAGES / f"{name}.png")
+            clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+            page.screenshot(path=IMAGES / f"{name}.png", clip=clip)
         browser.close()
 
 

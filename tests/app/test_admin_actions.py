@@ -18,6 +18,7 @@ from django_cloudkey.admin.mixin import MAX_ROWS
 from django_cloudkey.client.media import Media
 from django_cloudkey.models import Upload
 from django_cloudkey.server.models import Asset
+from tests.testapp.admin import LessonAdmin
 from tests.testapp.models import Episode, Lesson
 
 from ..conftest import DATABASES, Cloud
@@ -101,6 +102,21 @@ def test_what_may_change_or_has_a_reason_is_asked_for(
     page = browser.get(EPISODES).content.decode()
 
     assert page.count("data-reference") == 3
+
+
+def test_form_of_who_may_only_look_shows_a_preview(
+    offline: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LessonAdmin, "readonly_fields", ["media_preview"])
+    lesson = Lesson.objects.create(title="One", video=MEDIA)
+    empty = Lesson.objects.create(title="None")
+    browser = browser_with("testapp.view_lesson")
+
+    page = browser.get(f"{LIST}{lesson.pk}/change/").content.decode()
+
+    assert page.count("data-reference") == 3
+    assert "media_cells.js" in page
+    assert "data-reference" not in browser.get(f"{LIST}{empty.pk}/change/").content.decode()
 
 
 def test_list_shows_rows_whose_account_is_not_configured(browser: Client, settings: Any) -> None:

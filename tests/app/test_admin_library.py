@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import path
 from django.utils import timezone
 
+from django_cloudkey.admin import UploadAdmin
 from django_cloudkey.admin.library_views import Choice
 from django_cloudkey.models import Upload
 from django_cloudkey.server.models import Account
+from tests import urls
 from tests.testapp.models import Episode, Lesson
 
 from ..conftest import DATABASES, Cloud
@@ -34,6 +38,14 @@ REMOVAL = f"{LIBRARY}delete/"
 MEDIA = "4d0c0ffee0000000000000aa"
 VIEW, DELETE = "django_cloudkey.view_upload", "django_cloudkey.delete_media"
 JSON = {"Accept": "application/json"}
+
+
+backstage = admin.AdminSite(name="backstage")
+backstage.register(Upload, UploadAdmin)
+
+
+class Backstage:
+    urlpatterns = [path("backstage/", backstage.urls), *urls.urlpatterns]
 
 
 @pytest.fixture
@@ -187,6 +199,29 @@ def test_accounts_are_looked_at_one_at_a_time(
     assert titles(ask(browser, account="archive")["html"]) == []
     for url in (LIBRARY, PAGE):
         assert browser.get(url, {"account": "of nobody"}).status_code == 404
+
+
+def test_admin_of_another_name_hosts_a_library_of_its_own(
+    cloud: Cloud, browser: Client, settings: Any
+) -> None:
+    settings.ROOT_URLCONF = Backstage
+    [media] = add(cloud, "Knots")
+    backstage = "/backstage/django_cloudkey/upload/"
+
+    shell = browser.get(f"{backstage}library/").content.decode()
+    page = browser.get(f"{backstage}library/media/").content.decode()
+    [removal] = re.findall(r'__delete" href="([^"]*)"', page)
+    asked = browser.get(unescape(removal)).content.decode()
+    uploads = browser.get(backstage).content.decode()
+
+    assert f'data-media-url="{backstage}library/media/"' in shell
+    assert f'href="{backstage}library/"' in uploads
+    for text in (shell, page, asked, uploads):
+        assert '="/admin/' not in text
+    # The lesson has no form there, and is none of those that the user may not see.
+    Lesson.objects.create(title="A lesson", video=media)
+    page = browser.get(f"{backstage}library/media/").content.decode()
+    assert re.search(r'quiet">Lesson</span> A lesson', page)
 
 
 def test_rows_that_one_may_not_see_are_only_counted(cloud: Cloud, browser: Client) -> None:
