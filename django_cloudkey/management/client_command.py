@@ -94,17 +94,24 @@ class ClientCommand(BaseCommand):
         Raises:
             CommandError: the answer is another, or nobody is there to be asked.
         """
-        if not options["interactive"]:
-            return
+        if options["interactive"] and not self.ask(question):
+            raise CommandError(_("Nothing was done."))
+
+    def ask(self, question: str) -> bool:
+        """
+        Ask on the terminal, and say whether the answer is yes.
+
+        Raises:
+            CommandError: nobody is there to be asked.
+        """
         if not sys.stdin.isatty():
             raise CommandError(_("Nobody can be asked here: say --no-input to go on."))
         try:
             answer = input(f"{question} [y/N] ")
         except EOFError:  # Ctrl-D
             self.stdout.write()
-            answer = ""
-        if answer.strip().lower() not in ("y", "yes", _("yes")):
-            raise CommandError(_("Nothing was done."))
+            return False
+        return answer.strip().lower() in ("y", "yes", _("yes"))
 
 
 def not_found(count: int) -> str:

@@ -371,7 +371,7 @@ def test_title_that_no_file_holds_is_no_obstacle(
         assert [finding.about for finding in both.findings()] == ["half ?"]
 
 
-@pytest.mark.parametrize(("answer", "left"), [("yes", 0), ("y", 1), ("", 1)])
+@pytest.mark.parametrize(("answer", "left"), [("yes", 0), ("Y", 0), ("no", 1), ("", 1)])
 def test_delete_asks(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, answer: str, left: int) -> None:
     orphan(cloud)
     asked: list[str] = []
@@ -381,6 +381,7 @@ def test_delete_asks(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, answer: str,
         return answer
 
     monkeypatch.setattr("builtins.input", type_in)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
 
     assert reconcile("--delete")[0] == (3 if left else 0)
     assert len(ids(cloud)) == left
@@ -389,9 +390,11 @@ def test_delete_asks(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, answer: str,
 
 def test_nobody_to_ask_deletes_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     orphan(cloud)
-    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
 
-    assert reconcile("--delete")[0] == 3
+    with pytest.raises(CommandError, match="say --no-input"):
+        call_command("cloudkey_reconcile", "--older-than=0", "--delete")
+
     assert len(ids(cloud)) == 1
 
 

@@ -258,6 +258,24 @@ def test_delete_goes_on_with_a_yes_alone(
     assert status == 0 or screen(text)[-1] == "CommandError: Nothing was done."
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "left"), [("y\n", 0, 0), ("\n", 3, 1), ("\x04", 3, 1)]
+)
+def test_reconcile_asks_as_the_others_do(
+    cloud: Cloud, settings: Any, answer: str, status: int, left: int
+) -> None:
+    cloud.client.media.create(meta={"title": "Knots", "field": "testapp.lesson.video"})
+    terminal = Terminal(["cloudkey_reconcile", "--delete", "--older-than", "0"], settings)
+    terminal.read(until="[y/N]")
+    terminal.type(answer)
+    text = terminal.read()
+
+    assert terminal.close() == status
+    assert "Traceback" not in text
+    assert re.search(r"orphan +[0-9a-f]{24}  testapp.lesson.video", text)
+    assert cloud.client.media.count() == left
+
+
 def test_ctrl_c_at_a_question_deletes_nothing(cloud: Cloud, settings: Any) -> None:
     media = create(cloud)
     terminal = Terminal(["cloudkey_delete", media], settings)

@@ -62,13 +62,10 @@ class Command(ClientCommand):
         if not count or not options["interactive"]:
             return True
         question = _(
-            "Delete these %(count)d on the cloud of “%(account)s” and in the table of uploads? "
-            "This cannot be undone. Type “yes”: "
+            "Delete these %(count)d on the cloud of “%(account)s” and in the table of uploads, for "
+            "good?"
         )
-        try:
-            return input(question % {"count": count, "account": options["account"]}) == "yes"
-        except EOFError:
-            return False
+        return self.ask(question % {"count": count, "account": options["account"]})
 
     def _write_findings(self, findings: Iterable[Finding], *, as_json: bool) -> None:
         rows: list[list[object]] = []
