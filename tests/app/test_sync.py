@@ -255,13 +255,17 @@ def test_command_says_how_many(cloud: Cloud, media: Any) -> None:
     ]
 
 
-def test_command_asks_about_what_it_is_told_to(cloud: Cloud) -> None:
+def test_command_asks_about_what_it_is_told_to(cloud: Cloud, settings: Any) -> None:
+    settings.CLOUDKEYS = {**settings.CLOUDKEYS, "archive": settings.CLOUDKEYS["default"]}
+
     def fields(*args: str) -> list[str]:
         return [each["field"] for each in json.loads(run("--json", *args))]
 
     both = ["testapp.episode.video", "testapp.teaser.video"]
     assert fields("--account", "default") == both
     assert fields("--account", "archive") == []
+    with pytest.raises(CommandError, match=r"nope.* is not configured"):
+        fields("--account", "nope")
     assert fields("testapp.Teaser.video") == both[1:]
     assert fields("testapp.episode", "testapp.Episode.video") == both[:1]
 

@@ -33,6 +33,8 @@ class Command(ClientCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         fields = [field for field in media_fields() if field.has_companions]
         fields = _chosen(fields, options["labels"])
+        if options["account"] is not None:
+            self.client(options)  # a misspelt alias is not one without fields
         report = []
         for field in fields:
             if options["account"] not in (None, field.account):
