@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.utils import timezone
 
 from django_cloudkey.client import CloudKey
 from django_cloudkey.protocol.exceptions import AuthenticationError
@@ -66,6 +68,32 @@ def test_a_secret_may_end_by_itself(account: Account) -> None:
     secret = AccountSecret.objects.get()
     assert secret.expires is not None
     assert (secret.expires - secret.created).days in (29, 30)
+
+
+def test_t178_a_secret_ends_when_its_addresses_have(cloud: Cloud) -> None:
+    made = rotate("demo")
+    client = client_of(cloud.account, made, cloud.base_url)
+
+    run("cloudkey_account", "retire", "demo", "k1", "--after", "2")
+
+    ends = AccountSecret.objects.get().expires
+    assert ends is not None
+    assert ends - timezone.now() == pytest.approx(timedelta(hours=2), abs=timedelta(minutes=1))
+    run("cloudkey_account", "retire", "demo", "k1", "--after", "48")
+    assert AccountSecret.objects.get().expires == ends  # not later than before
+    assert client.media.count() == 0
+    AccountSecret.objects.update(expires=timezone.now())
+    with pytest.raises(AuthenticationError):
+        client.media.count()
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "soon", "nan", "inf"])
+def test_hours_that_are_none_are_refused(account: Account, hours: str) -> None:
+    rotate("demo")
+
+    with pytest.raises(CommandError, match="--after"):
+        run("cloudkey_account", "retire", "demo", "k1", "--after", hours)
+    assert AccountSecret.objects.get().expires is None
 
 
 def test_a_secret_is_restricted_and_freed(cloud: Cloud) -> None:

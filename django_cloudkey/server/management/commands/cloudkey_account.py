@@ -54,9 +54,15 @@ class Command(BaseCommand):
         restrict.add_argument("name")
         restrict.add_argument("kid")
         _add_limits(restrict)
-        retire = actions.add_parser("retire", help=_("end a secret at once"))
+        retire = actions.add_parser("retire", help=_("end a secret, at once by default"))
         retire.add_argument("name")
         retire.add_argument("kid")
+        retire.add_argument(
+            "--after",
+            metavar="HOURS",
+            type=_hours,
+            help=_("by itself after so many hours, such as those that its last addresses live"),
+        )
         for action, text in (
             ("disable", _("refuse all calls and addresses of an account")),
             ("enable", _("take them again")),
@@ -220,7 +226,7 @@ class Command(BaseCommand):
             raise _no_secret(options["kid"])
 
     def _retire(self, options: dict[str, Any]) -> None:
-        _end(_find(options["name"]), options["kid"])
+        _end(_find(options["name"]), options["kid"], options["after"])
 
     def _disable(self, options: dict[str, Any]) -> None:
         _change(options["name"], is_active=False)
@@ -262,9 +268,17 @@ def _change(name: str, **values: Any) -> None:
     Account.objects.filter(pk=_find(name).pk).update(**values)
 
 
-def _end(account: Account, kid: str) -> None:
-    if not account_secrets.active(account.pk).filter(kid=kid).update(is_active=False):
+def _end(account: Account, kid: str, after: float | None = None) -> None:
+    secret = account_secrets.find(account.pk, kid)
+    if secret is None:
         raise _no_secret(kid)
+    if after is None:
+        secret.is_active = False
+    else:
+        end = timezone.now() + timedelta(hours=after)
+        secret.expires = min(secret.expires or end, end)
+    # Never the secret itself, which would be encrypted anew.
+    secret.save(update_fields=["is_active", "expires"])
 
 
 def _no_secret(kid: str) -> CommandError:
@@ -320,6 +334,13 @@ def _days(text: str) -> int:
     if days < 1:
         raise ValueError("A secret is valid for a day at least.")
     return days
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours <= 24 * 365:
+        raise ArgumentTypeError(_("A number of hours above 0, a year of them at most."))
+    return hours
 
 
 def _checked(name: str) -> str:
