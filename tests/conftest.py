@@ -110,6 +110,12 @@ def clip(draw_clip: Callable[..., Path]) -> Path:
     return draw_clip("clip.mp4")
 
 
+def pytest_collection_finish() -> None:
+    from .flushing import be_quick  # models, which need the settings
+
+    be_quick()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _scratch_folder_goes() -> Iterator[None]:
     yield
