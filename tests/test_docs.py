@@ -55,6 +55,7 @@ from django_cloudkey.templatetags.cloudkey import register
 
 from .conftest import Cloud
 from .server.historical import PHP, Failure
+from .server.test_level_table import COLUMNS, rows
 from .storages.conftest import free_port
 from .test_exports import CLIENT_NAMES
 from .testapp.models import Lesson
@@ -307,10 +308,31 @@ def test_every_public_name_of_the_protocol_is_in_the_reference(module: str) -> N
     assert [name for name, member in members if not member.__doc__] == []
 
 
-def test_every_level_is_in_the_security_guide() -> None:
-    guide = (DOCS / "guide/security.rst").read_text()
+def test_every_level_is_in_the_guide() -> None:
+    guide = (DOCS / "guide/levels.rst").read_text()
 
     assert [level.name for level in SecLevel if f"``{level.name}``" not in guide] == []
+
+
+def test_levels_keep_out_whom_the_guide_says() -> None:
+    """As far as the running cloud was asked by somebody who forges every header."""
+    table = (DOCS / "guide/levels.rst").read_text().partition("What each really protects")[2]
+    said = {
+        level.lower(): verdict.startswith("is kept out")
+        for level, verdict in re.findall(
+            r"   \* - ``([A-Z_|]+)``\n     - (?:.+\n)+?     - (gets in|is kept out)", table
+        )
+    }
+    forgers = [place for place, name in enumerate(COLUMNS) if name.startswith("forger")]
+    found: dict[str, bool] = {}
+    for each in rows():
+        (row,) = each.values
+        if row.first == ("right" if row.level.startswith(("useonce", "delegate")) else "-"):
+            keeps_out = {row.expected[place] for place in forgers} == {"no"}
+            found[row.level] = keeps_out
+
+    assert {level: found[level] for level in said} == said
+    assert len(said) == 12
 
 
 def test_every_remote_method_is_in_the_reference_with_its_arguments() -> None:
