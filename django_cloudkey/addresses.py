@@ -139,7 +139,7 @@ class Scheme2Signer(Signer):
     def restrictions(self, request: HttpRequest | None, given: Mapping[str, Any]) -> dict[str, Any]:
         found = super().restrictions(request, given)
         if self._is_stable:
-            found["issued"] = start_of(self._account)
+            found["issued"] = min(start_of(self._account), int(found["expires"]) - 1)
         return found
 
     def embed_url(

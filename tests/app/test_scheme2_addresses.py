@@ -251,6 +251,16 @@ def test_addresses_for_whoever_comes_first_differ(settings: Any, seclevel: str) 
     assert len(urls) == 9
 
 
+@pytest.mark.parametrize("bucket", [0, 3600])
+def test_page_about_something_that_is_over_is_a_page(settings: Any, bucket: int) -> None:
+    configure(settings, URL_BUCKET=bucket)
+
+    (url,) = addresses_in(render("cloudkey_embed media expires=1700000000", media=MEDIA))
+
+    with pytest.raises(URLRefused, match="expired"):
+        read(url)
+
+
 # One setting decides
 
 

@@ -215,7 +215,7 @@ def test_secret_is_in_no_frame_and_no_pickle() -> None:
         lambda: CloudKey(USER_ID, None, "ftp://x", secret=text, kid="k1"),
         lambda: client.media.get_embed_url(MEDIA, SecLevel.IP),
         lambda: client.media.get_embed_url(MEDIA, SecLevel.COUNTRY, countries=["x"]),
-        lambda: client.media.get_embed_url(MEDIA, expires=1),
+        lambda: client.media.get_embed_url(MEDIA, expires=1, issued=1),
         lambda: client.media.get_embed_url("no id"),
         lambda: pickle.dumps(client.signing_keys),
         lambda: pickle.dumps(client),

@@ -189,6 +189,14 @@ def test_what_nobody_would_accept_is_not_signed(values: dict[str, Any], sentence
             sign_url(URL, KEYS, **{"media": MEDIA, "audience": "embed", **values})
 
 
+def test_what_has_expired_is_signed_and_refused() -> None:
+    values: Any = {"media": MEDIA, "audience": "embed"}
+    token = token_of(sign_url(URL, KEYS, **values, expires=NOW - 60))
+
+    with pytest.raises(URLRefused, match="expired"):
+        read(token, values)
+
+
 @pytest.mark.parametrize("media", ["", "x", MEDIA.upper(), f'{MEDIA}","exp":9', f"{MEDIA}\n", None])
 def test_only_an_id_is_signed(media: Any) -> None:
     with pytest.raises(InvalidParameter):

@@ -58,8 +58,12 @@ def sign_url(
             the token.
     """
     level = 0 if seclevel is None else int(seclevel)
-    ending = int(expires or time.time() + URL_LIFETIME)
-    start = ending - LIFETIME if stable and issued is None else int(issued or time.time())
+    now = time.time()
+    end = int(expires or now + URL_LIFETIME)
+    if issued is not None:
+        start = int(issued)
+    else:  # one that has expired by now is signed all the same, and refused where it is used
+        start = end - LIFETIME if stable else min(int(now), end - 1)
     blank = _blank(
         keys,
         audience,
@@ -70,7 +74,7 @@ def sign_url(
         _list(level, OF_PAGE, referers, "REFERER"),
         tuple(options.items()) if options else (),
     )
-    return f"{url}?auth={blank.fill(media, start, ending)}"
+    return f"{url}?auth={blank.fill(media, start, end)}"
 
 
 class Blank:
