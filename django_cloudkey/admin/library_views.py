@@ -195,11 +195,11 @@ class LibraryViews:
     def _question(self, request: HttpRequest) -> dict[str, str]:
         """Return what is asked for: ``account``, ``query``, ``after``."""
         self._check_may_view(request)
-        account = request.GET.get("account") or DEFAULT_ALIAS
-        if account not in cloudkeys and (account != DEFAULT_ALIAS or "account" in request.GET):
+        account = request.GET.get("account", "")
+        if account and account not in cloudkeys:
             raise Http404
         query, after = request.GET.get("query", ""), request.GET.get("after", "")
-        return {"account": account, "query": query.strip(), "after": after}
+        return {"account": account or _first_alias(), "query": query.strip(), "after": after}
 
     def _check_may_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]
@@ -254,6 +254,11 @@ class LibraryViews:
             "held": held,
             "delete_url": self.library_url("library_delete", choice=choice.sign()),
         }
+
+
+def _first_alias() -> str:
+    """Return the alias that is shown before one is chosen; ``"default"`` if there is none."""
+    return min(cloudkeys, key=lambda alias: (alias != DEFAULT_ALIAS, alias), default=DEFAULT_ALIAS)
 
 
 def _records(choice: Choice) -> Q:

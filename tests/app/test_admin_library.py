@@ -201,6 +201,16 @@ def test_accounts_are_looked_at_one_at_a_time(
         assert browser.get(url, {"account": "of nobody"}).status_code == 404
 
 
+def test_sites_without_a_default_begin_with_another_account(
+    cloud: Cloud, browser: Client, settings: Any
+) -> None:
+    add(cloud, "Knots")
+    settings.CLOUDKEYS = {"archive": settings.CLOUDKEYS["default"]}
+
+    assert 'data-account="archive"' in browser.get(LIBRARY).content.decode()
+    assert titles(ask(browser)["html"]) == ["Knots"]
+
+
 def test_admin_of_another_name_hosts_a_library_of_its_own(
     cloud: Cloud, browser: Client, settings: Any
 ) -> None:

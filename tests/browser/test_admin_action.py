@@ -91,7 +91,11 @@ def test_videos_are_made_again_and_deleted_with_keys_alone(
     page.wait_for_selector(".cloudkey-status.is-ready")
     page.keyboard.press("Enter")
     page.get_by_text("All 2 are done.").wait_for()
+    page.wait_for_function("() => document.querySelectorAll('.is-processing').length >= 2")
     cloud.work()
+    page.wait_for_function(
+        "() => document.querySelectorAll('.cloudkey-status.is-ready').length == 2"
+    )
 
     choose(page, live_server.url, "delete_media")
     page.wait_for_function("() => document.querySelectorAll('.cloudkey-play img').length == 2")

@@ -82,18 +82,34 @@ async function refresh(url, references, cellsOf) {
 
 const cells = [...document.querySelectorAll("[data-cell][data-reference]")];
 const url = cells[0]?.dataset.url;
-if (url) {
-  const cellsOf = new Map();
-  for (const cell of cells) {
-    const { reference } = cell.dataset;
-    cellsOf.set(reference, [...(cellsOf.get(reference) ?? []), cell]);
-  }
-  let waiting = [...cellsOf.keys()];
+const cellsOf = new Map();
+const waiting = new Set(); // references to ask for
+let isAsking = false;
+
+for (const cell of cells) {
+  const { reference } = cell.dataset;
+  cellsOf.set(reference, [...(cellsOf.get(reference) ?? []), cell]);
+  waiting.add(reference);
+}
+
+function follow() {
+  if (isAsking || !waiting.size) return;
+  isAsking = true;
   poll(
     async () => {
-      waiting = await refresh(url, waiting, cellsOf);
-      return waiting.length > 0;
+      const references = [...waiting];
+      waiting.clear();
+      for (const reference of await refresh(url, references, cellsOf)) waiting.add(reference);
+      isAsking = waiting.size > 0;
+      return isAsking;
     },
     (elapsed) => (elapsed < 300 ? PAUSE : LONG_PAUSE),
   );
 }
+
+follow();
+// An action has done something with what is shown inside.
+document.addEventListener("cloudkey:changed", ({ target }) => {
+  for (const { dataset } of target.querySelectorAll("[data-cell]")) waiting.add(dataset.reference);
+  follow();
+});

@@ -24,6 +24,7 @@ function drive(form) {
   function show(row, { state, label }) {
     row.dataset.state = state;
     row.querySelector(".cloudkey-rows__state > span").textContent = label;
+    if (state === "done") row.dispatchEvent(new CustomEvent("cloudkey:changed", { bubbles: true }));
     bar.value = inState("done", "skipped", "error").length;
   }
 
