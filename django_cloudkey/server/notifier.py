@@ -1,9 +1,9 @@
 """
 Threads of a worker that send notifications, so that no receiver holds up the work on videos.
 
-One looks for what is due; each notification is sent by a thread of its own, SENDERS at most at a
-time. They are daemons: a worker that ends waits for them a while, and what they leave is sent again
-when its claim runs out.
+One looks for what is due and starts another for it, SENDERS at most at a time; that one goes on as
+long as there is more. They are daemons: a worker that ends waits for them a while, and what they
+leave is sent again when its claim runs out.
 """
 
 from __future__ import annotations
@@ -73,12 +73,21 @@ class Notifier:
             connections[cloud.database].close()
             return None
 
-    def _send(self, notification: Notification) -> None:
+    def _send(self, notification: Notification | None) -> None:
         try:
-            notifications.deliver(notification)
-        except Exception:
-            # It keeps its claim: it is sent again when that runs out.
-            logger.exception("Notification %s: an unexpected failure", notification.pk)
+            while notification is not None:
+                _deliver(notification)
+                # Of the same account, perhaps, which was passed over while this one was under way.
+                notification = None if self._stopping.is_set() else self._claim()
         finally:
             connections[cloud.database].close()
             self._free.release()
+
+
+def _deliver(notification: Notification) -> None:
+    try:
+        notifications.deliver(notification)
+    except Exception:
+        # It keeps its claim: it is sent again when that runs out.
+        logger.exception("Notification %s: an unexpected failure", notification.pk)
+        connections[cloud.database].close()

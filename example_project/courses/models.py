@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from django_cloudkey.fields import MediaField
+from django_cloudkey.media_state import MediaState
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -60,6 +61,7 @@ class Lesson(models.Model):
         _("video"),
         blank=True,
         source_field="recording",
+        status_field="video_state",
         max_size=2_000_000_000,  # bytes
         assets=[
             "mp4_h264_aac",
@@ -67,6 +69,14 @@ class Lesson(models.Model):
             "jpeg_thumbnail_medium",
             "jpeg_thumbnail_source",
         ],
+    )
+
+    video_state = models.CharField(
+        _("state of the video"),
+        max_length=10,
+        blank=True,
+        choices=MediaState.choices,
+        editable=False,
     )
 
     class Meta:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.test import TestCase, override_settings
 
+from django_cloudkey.media_state import MediaState
+
 from .curriculum import CURRICULUM, write_courses
 from .models import Course, Lesson
 
@@ -27,6 +29,7 @@ class AudienceTests(TestCase):
         write_courses()
         for number, lesson in enumerate(Lesson.objects.all(), 1):
             lesson.video = f"{number:024x}"
+            lesson.video_state = MediaState.READY
             lesson.save()
         cls.public = Lesson.objects.filter(audience=Lesson.Audience.PUBLIC)[0]
         cls.closed = Lesson.objects.filter(audience=Lesson.Audience.MEMBERS)[0]
@@ -56,6 +59,14 @@ class AudienceTests(TestCase):
         self.assertNotIn("<iframe", page)
         self.assert_hides(page, self.closed)
         self.assertIn(f"/accounts/login/?next={self.closed.get_absolute_url()}", page)
+
+    def test_lists_show_no_picture_before_the_video_is_ready(self) -> None:
+        Lesson.objects.update(video_state=MediaState.PROCESSING)
+
+        page = self.page("/")
+
+        self.assertNotIn("auth=", page)
+        self.assertIn("Video in preparation", page)
 
     def test_lists_show_a_visitor_no_picture_of_a_closed_lesson(self) -> None:
         neighbour = self.closed.course.lessons.filter(audience=Lesson.Audience.PUBLIC)[0]

@@ -6,6 +6,7 @@ otherwise. ``manage.py demo`` fills the data folder, secrets included.
 EXAMPLE_DATA                   folder of databases, files and secrets; ``example_project/data``
 EXAMPLE_BASE_URL               address of the site as browsers see it; ``http://127.0.0.1:8000``
 EXAMPLE_ALLOWED_HOSTS          host names, separated by commas
+EXAMPLE_WEBHOOK_NETWORKS       where the cloud may send notifications, separated by commas
 EXAMPLE_DEBUG                  ``1`` or ``0``
 EXAMPLE_DATABASE_URL           ``postgresql://user:password@host:5432/name`` for the site
 EXAMPLE_CLOUD_DATABASE_URL     the same for the cloud's tables
@@ -157,6 +158,8 @@ CLOUDKEY_SERVER = {
     "BASE_URL": f"{BASE_URL}/cloud",
     "DATABASE": "cloud",
     "WORK_DIR": DATA / "work",
+    # Where the demo's own site is, for the notifications that it gets.
+    "WEBHOOK_NETWORKS": os.environ.get("EXAMPLE_WEBHOOK_NETWORKS", "127.0.0.1").split(","),
 }
 CLOUDKEYS = {}
 if "USER_ID" in _secrets:  # before the first `manage.py demo` there is no account

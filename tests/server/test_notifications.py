@@ -357,6 +357,25 @@ def test_f30_clock_of_a_process_that_jumps_moves_nothing(
     assert timedelta(0) < row.due - real() < timedelta(seconds=10)
 
 
+def test_worker_sends_all_that_is_due_without_a_pause(media: Media, receiver: Receiver) -> None:
+    tell(media, *[READY] * 40)
+    worker = Worker()
+    started = time.monotonic()
+
+    def watch() -> None:
+        while len(receiver.received) < 40 and time.monotonic() - started < 30:
+            time.sleep(0.05)
+        worker.stop()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    worker.run()
+    thread.join()
+
+    assert [each.event.sequence for each in receiver.received] == list(range(1, 41))
+    assert time.monotonic() - started < 20, "a pause of a second after each makes forty"
+
+
 # What is kept
 
 

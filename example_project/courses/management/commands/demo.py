@@ -88,6 +88,10 @@ class Command(BaseCommand):
         for alias in connections:
             call_command("migrate", database=alias, verbosity=0, interactive=False)
         self._ensure_account(data, environment)
+        # The port may be another one today.
+        Account.objects.filter(pk=read_secrets(data)["USER_ID"]).update(
+            webhook_url=environment["EXAMPLE_WEBHOOK_URL"]
+        )
         write_courses()
         connections.close_all()
 
@@ -136,6 +140,8 @@ class Command(BaseCommand):
         children.start("web", _manage("runserver", "--noreload", address), log=data / "web.log")
         children.start("worker", _manage("cloudkey_worker"), log=data / "worker.log")
         _wait_for_answer(children, ANYWHERE.get(host, host), port)
+        # The worker tells the site what becomes of videos; this mends what it has missed so far.
+        children.start("sync", _manage("cloudkey_sync"), log=data / "sync.log")
         is_drawing = sample and bool(lessons_without_film())
         if is_drawing:
             self._say(_("Drawing and uploading sample films for lessons that have none"))
@@ -204,6 +210,8 @@ def _environment(host: str, port: int) -> tuple[str, dict[str, str]]:
         "EXAMPLE_DATA": str(settings.DATA),
         "EXAMPLE_BASE_URL": base_url,
         "EXAMPLE_ALLOWED_HOSTS": ",".join(hosts),
+        "EXAMPLE_WEBHOOK_URL": f"http://{address}/cloudkey/webhook/default/",
+        "EXAMPLE_WEBHOOK_NETWORKS": str(socket.getaddrinfo(shown, port)[0][4][0]),
         "PYTHONUNBUFFERED": "1",
     }
 
