@@ -104,4 +104,6 @@ def test_everything_works_and_nothing_is_reported(
 
     page.goto(f"{strict_site}/admin/testapp/lesson/")
     page.wait_for_selector(".cloudkey-status.is-ready")
+    page.goto(f"{strict_site}/admin/django_cloudkey/upload/library/")
+    page.get_by_text("clip", exact=True).first.wait_for()
     assert Lesson.objects.get().video

@@ -148,6 +148,23 @@ def test_video_is_picked_from_the_library_with_keys_alone(
     assert Lesson.objects.get().video == library[0]
 
 
+def test_video_is_played_and_left_with_keys_alone(page: Any, site: str, library: list[str]) -> None:
+    lesson = Lesson.objects.create(title="Knots", video=library[0])
+    page.goto(f"{site}/admin/testapp/lesson/{lesson.pk}/change/")
+    page.wait_for_selector(".cloudkey-input__state.is-ready")
+    page.focus("#id_title")
+    tab_to(page, "Play")
+    page.keyboard.press("Enter")
+    player = page.frame_locator(".cloudkey-input iframe[title=Preview]")
+    player.locator("video").wait_for(state="attached")
+    page.focus("#id_title")
+    tab_to(page, "Close the preview")
+    page.keyboard.press("Enter")
+
+    assert page.locator(".cloudkey-input iframe").count() == 0
+    assert page.evaluate("() => document.activeElement.id") == "id_video_file"
+
+
 def test_library_goes_on_below_its_last_row(page: Any, site: str, library: list[str]) -> None:
     page.goto(site + ADD)
     page.get_by_role("button", name="Library…").press("Enter")
