@@ -78,4 +78,5 @@ def test_an_editor_is_told_in_french() -> None:
     with override("fr"):
         assert gettext("Drop a video here") == "Déposez une vidéo ici"
         field = MediaFormField(label_name="testapp.lesson.video")
-        assert "Déposez une vidéo ici" in field.widget.render("video", "")
+        widget: Any = field.widget
+        assert "Déposez une vidéo ici" in widget.render("video", "")
