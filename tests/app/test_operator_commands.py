@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from django_cloudkey.client import NotFound, SecLevel
 from django_cloudkey.protocol.signing import parse_auth
@@ -284,6 +285,7 @@ def test_waiting_tells_what_became_of_the_media(
     def work() -> None:
         while not ended.wait(0.2):
             cloud.work()
+        connections.close_all()
 
     worker = threading.Thread(target=work)
     worker.start()
