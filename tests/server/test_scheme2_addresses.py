@@ -143,6 +143,18 @@ def test_an_address_is_for_what_it_was_made_for(client: CloudKey) -> None:
         assert refusal(url.replace(UNKNOWN, "4d0c0ffee0000000000000fe")) == "claims"
 
 
+@pytest.mark.parametrize("ending", ["", ".ap4", ".html", ".mp4.mp4", ".MP4"])
+def test_an_asset_has_one_ending(client: CloudKey, ending: str) -> None:
+    for name in ("mp4_h264_aac", "source"):
+        url, _, query = client.media.get_stream_url(UNKNOWN, name).partition("?")
+        stem = url.removesuffix(".mp4")
+        ask(f"{url}?{query}")
+        if f"{stem}{ending}" == url:
+            continue
+        if parse(f"{stem}{ending}".removeprefix(f"{BASE}/")) is not None:
+            assert refusal(f"{stem}{ending}?{query}") == "claims"
+
+
 def test_stable_addresses_are_taken_until_they_end(client: CloudKey) -> None:
     end = int(time.time()) + 7200
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from ...protocol import public_part
+from ...protocol.assets import extension_of
 from ...protocol.referers import Prefix
 from ...protocol.scheme2.claims import EMBED, THUMB, Claims, audience_of_stream
 from ...protocol.scheme2.keys import Keys
@@ -93,6 +94,9 @@ def verify_scheme2(
     Raises:
         URLRefused: it is none, or not for this address and *viewer*.
     """
+    # No path is signed: what means nothing in it has one spelling, so that caches have one copy.
+    if isinstance(address, Stream) and address.extension != extension_of(address.asset_name):
+        raise URLRefused("claims")
     claims, keys = verify_token(
         auth,
         _key_finder(account),
