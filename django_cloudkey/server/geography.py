@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from typing import Any
@@ -106,7 +107,11 @@ def country_of(ip: str) -> str:
     found = _look_up(cloud.country_file, ip)
     country = found.get("country")
     code = country.get("iso_code") if isinstance(country, dict) else found.get("country_code")
-    return str(code or "").lower()
+    code = str(code or "").lower()
+    return code if _CODE.fullmatch(code) else ""
+
+
+_CODE = re.compile(r"[a-z]{2}", re.ASCII)
 
 
 def asnum_of(ip: str) -> str:

@@ -243,3 +243,54 @@ def test_a_row_of_the_table(
                 differing.append(f"{name}, {kind}: {found}")
 
     assert differing == []
+
+
+PASSED_ON = """
+                     neighbour wrong
+
+none                 yes       yes
+ip                   no        no
+ip/24                no        no
+useragent            yes       yes
+asnum                yes       no
+country              yes       no
+referer              yes       yes
+referer_strict       yes       yes
+useonce              no        no
+delegate             yes       yes
+delegate|ip          no        no
+delegate|asnum       yes       no
+delegate|country     yes       no
+delegate|useragent   yes       yes
+ip|country           no        no
+asnum|country        yes       no
+useonce|asnum        no        no
+"""
+
+
+@pytest.mark.parametrize("scheme", ["historical", "scheme 2"])
+@pytest.mark.parametrize(
+    "line", PASSED_ON.split("\n\n")[1].splitlines(), ids=lambda line: line.split()[0]
+)
+def test_the_address_inside_a_player_when_it_is_passed_on(
+    cloud: Cloud, settings: Any, geography_files: None, line: str, scheme: str
+) -> None:
+    """It keeps what the level says of networks; of headers nothing, as players send their own."""
+    level, *expected = line.split()
+    if level == "ip/24" and scheme == "historical":
+        return
+    media = add_media(cloud.account)
+    keys = account_secrets.keys_of(account_secrets.add(cloud.account))
+    signer = Signer(cloud, media, None if scheme == "historical" else keys)
+    row = Row(level=level, first="-", expected=())
+
+    status, _, body = ask(signer.url(row, "embed"), COLUMNS["right"])
+    assert status == 200
+    video = body.decode().split('<video src="')[1].split('"')[0].replace("&amp;", "&")
+
+    assert is_admitted(settings, video, COLUMNS["right"])
+    found = [
+        "yes" if is_admitted(settings, video, COLUMNS[name]) else "no"
+        for name in ("neighbour", "wrong")
+    ]
+    assert found == expected

@@ -24,8 +24,9 @@ from .viewer import viewer_of
 
 logger = logging.getLogger(__name__)
 
-# Who was let in as one viewer, stays one.
-_BINDS_SESSION = (SecLevel.IP | SecLevel.USEONCE).value
+# Plain numbers: operations on members of an IntFlag are slow.
+_IP, _USEONCE = SecLevel.IP.value, SecLevel.USEONCE.value
+_OF_NETWORK = (SecLevel.IP | SecLevel.ASNUM | SecLevel.COUNTRY).value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +39,21 @@ class Grant:
 
     def sign(self, url: str, address: Stream | Thumbnail) -> str:
         """Return *url*, of *address*, for the viewer who was let in, to the end of his right."""
-        name = self.terms.options.get("filename") if audience_of(address) == "download" else None
+        terms = self.terms
+        name = terms.options.get("filename") if audience_of(address) == "download" else None
+        # What the level says of networks goes on. What it says of headers does not: players send
+        # others than the page. Who was let in as one viewer, stays one.
+        level = terms.level & _OF_NETWORK | (_IP if terms.level & _USEONCE else 0)
         return sessions.sign(
             url,
             account=self.account.pk,
-            issuer=self.terms.issuer,
+            issuer=terms.issuer,
             media=address.media,
             audience=audience_of(address),
             asset_name=address.asset_name,
-            ip=self.viewer.ip if self.terms.level & _BINDS_SESSION else "",
-            expires=self.terms.expires,
+            level=level,
+            viewer=self.viewer,
+            expires=terms.expires,
             options={"filename": name} if name else None,
         )
 

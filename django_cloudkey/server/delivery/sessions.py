@@ -16,11 +16,11 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from ...protocol.scheme2.bindings import bind
-from ...protocol.scheme2.claims import Claims
+from ...protocol.scheme2.claims import COUNTRY, Claims
 from ...protocol.scheme2.encoding import b64encode
 from ...protocol.scheme2.keys import Keys
 from ...protocol.scheme2.url_token import make_token
-from ...protocol.seclevel import SecLevel
+from ...protocol.seclevel import Viewer
 from ...protocol.secret import Secret
 from ..conf import cloud
 
@@ -28,8 +28,6 @@ LIFETIME = 12 * 3600  # seconds; the longest
 SKEW = 600  # seconds by which the clocks of a cloud's machines may differ
 SALT = "django_cloudkey.server.sessions"
 _MARK = "_"  # begins the key ids of sessions, and of nothing else
-
-IP = SecLevel.IP.value
 
 
 def is_own(kid: str) -> bool:
@@ -61,7 +59,8 @@ def sign(
     media: str,
     audience: str,
     asset_name: str,
-    ip: str,
+    level: int,
+    viewer: Viewer,
     expires: int,
     options: Mapping[str, str | int] | None = None,
 ) -> str:
@@ -69,7 +68,7 @@ def sign(
     Return *url* with a token for one asset.
 
     Args:
-        ip: Address that it is for; empty for every one.
+        level: Of the bits IP, ASNUM and COUNTRY, what of *viewer* it is bound to.
         expires: Unix time; it ends after LIFETIME, or the longest life of a token, at the latest.
         options: See :class:`~django_cloudkey.protocol.scheme2.claims.Claims`.
     """
@@ -77,7 +76,6 @@ def sign(
     now = int(time.time())
     longest = cloud.max_token_lifetime
     issued = now - min(SKEW, longest // 2)
-    level = IP if ip else 0
     claims = Claims(
         user=account,
         media=media,
@@ -86,7 +84,8 @@ def sign(
         expires=max(now + 1, min(expires, now + LIFETIME, issued + longest)),
         seclevel=level,
         asset_name=asset_name,
-        bindings=bind(keys.bind, level, ip=ip),
+        bindings=bind(keys.bind, level, ip=viewer.ip, asnum=viewer.asnum),
+        countries=("allow", viewer.country) if level & COUNTRY else (),
         options=options or {},
     )
     return f"{url}?auth={make_token(keys, claims)}"
