@@ -101,8 +101,13 @@ def refuses_every_change(url: str) -> None:
     """Change each character of path and query, one at a time: none may be let in."""
     origin = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}/"
     rest = url.removeprefix(origin)
+    # Scheme 2 signs what is granted: the version and the extension choose nothing.
+    spelling = re.search(r"-[0-9]+\.\w+(?=\?)", rest)
+    free = range(*spelling.span()) if spelling else range(0)
     with requests.Session() as session:
         for place, char in enumerate(rest):
+            if place in free:
+                continue
             changed = rest[:place] + ("b" if char == "a" else "a") + rest[place + 1 :]
             answer = session.get(origin + changed, timeout=10, allow_redirects=False)
             assert answer.status_code not in (200, 206), changed
