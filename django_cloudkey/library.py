@@ -19,10 +19,14 @@ from .conf import DEFAULT_ALIAS
 from .connection import cloudkeys
 from .media_state import THUMBNAILS, assets_of, describe, fields_of
 from .protocol.assets import ASSET_NAMES, SOURCE
-from .protocol.exceptions import NotFound
+from .protocol.exceptions import NotFound, SerializerError
 from .protocol.urls import is_media_id
 
 PER_PAGE = 24
+MAX_TITLE = 255
+"""Characters of a title that are shown."""
+MAX_TIME = 10**11
+"""Unix time; what a cloud says beyond is no date."""
 MAX_QUERY = 512
 """Characters of a query that clouds take."""
 FIELDS = (
@@ -131,10 +135,14 @@ def _next(page: dict[str, Any], number: int) -> str:
 
 
 def _describe(client: CloudKey, media: dict[str, Any]) -> dict[str, Any]:
-    title, created = (media.get("meta") or {}).get("title"), media.get("created")
-    return {
-        "id": media["id"],
-        "title": str(title or ""),
-        "created": created if isinstance(created, int) and 0 <= created < 10**11 else None,
-        **describe(client, media["id"], assets_of(media), THUMBNAILS),
-    }
+    try:
+        title, created = (media.get("meta") or {}).get("title"), media.get("created")
+        is_time = isinstance(created, int) and 0 <= created < MAX_TIME
+        return {
+            "id": media["id"],
+            "title": "" if title is None else str(title)[:MAX_TITLE],
+            "created": created if is_time else None,
+            **describe(client, media["id"], assets_of(media), THUMBNAILS),
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise SerializerError("What the server answers about a media has another form.") from error

@@ -21,6 +21,7 @@ THUMBNAILS = tuple(
     f"jpeg_thumbnail_{size}" for size in ("large", "source", "medium", "auto", "small")
 )
 """What is shown of a media, the first that there is."""
+MAX_DURATION = 10**9  # seconds; what a cloud says beyond is no length of a film
 OF_SOURCE = (f"assets.{SOURCE}.duration", f"assets.{SOURCE}.file_size")
 
 
@@ -121,7 +122,9 @@ def state_of(assets: dict[str, dict[str, Any]]) -> MediaState:
 def duration_of(assets: dict[str, dict[str, Any]]) -> float | None:
     """Return seconds; None where the cloud does not know them."""
     duration = assets.get(SOURCE, {}).get("duration")
-    return float(duration) if isinstance(duration, int | float) else None
+    if not isinstance(duration, int | float) or not 0 <= duration < MAX_DURATION:
+        return None
+    return float(duration)
 
 
 def size_of(assets: dict[str, dict[str, Any]]) -> int:

@@ -51,15 +51,21 @@ def holders(
 
     Args:
         media: As many as fit one statement, say 100.
-        limit: How many rows of a table, at most.
+        limit: How many rows of a table to read at a time. Of more, some may be left out, but none
+            of the ids that rows hold.
     """
     for field in fields_of(account):
         seen = set()
         for rows in tables_of(field):
-            for row in rows.filter(**{f"{field.attname}__in": list(media)}).order_by("pk")[:limit]:
-                if row.pk not in seen:
-                    seen.add(row.pk)
-                    yield field, row
+            left, is_cut = set(media), True
+            while left and is_cut:
+                found = list(rows.filter(**{f"{field.attname}__in": left}).order_by("pk")[:limit])
+                is_cut = len(found) == limit
+                left -= {getattr(row, field.attname).id for row in found}
+                for row in found:
+                    if row.pk not in seen:
+                        seen.add(row.pk)
+                        yield field, row
 
 
 def fields_of(account: str) -> list[MediaField]:

@@ -31,6 +31,7 @@ from ..conf import DEFAULT_ALIAS
 from ..connection import cloudkeys
 from ..library import BadQuery, LibraryPage, library_page
 from ..models import DELETE_MEDIA, Upload
+from ..plain_text import printable
 from ..protocol.exceptions import NotFound, RPCException
 from ..rows import aliases_of
 from ..views import outside_transactions, remote_failure
@@ -186,7 +187,7 @@ class LibraryViews:
             user_id=str(request.user.pk),
             content_type=get_content_type_for_model(Upload),
             object_id=choice.media,
-            object_repr=title[:200],
+            object_repr=printable(title)[:200],
             action_flag=DELETION,
         )
         messages.success(request, _("The video “%(title)s” was deleted.") % {"title": title})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import requests
 
-from django_cloudkey.client import CloudKey, RPCException
+from django_cloudkey.client import CloudKey, RPCException, SerializerError
 from django_cloudkey.client.transport import HTTPTransport
 from django_cloudkey.connection import cloudkeys
 from django_cloudkey.library import BadQuery, library_page, title_query
@@ -23,6 +23,17 @@ def titles(**question: Any) -> list[str]:
 
 def add(cloud: Cloud, *names: str, **meta: str) -> list[str]:
     return [cloud.client.media.create(meta={**meta, "title": name})["id"] for name in names]
+
+
+T = TypeVar("T", bound=HTTPTransport)
+
+
+def use_transport(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, transport: T) -> T:
+    """Let the site reach its cloud by *transport*, and return that."""
+    client = CloudKey(cloud.account.pk, cloud.account.api_key, cloud.base_url, transport=transport)
+    settings = cloudkeys.settings("default")
+    monkeypatch.setitem(cloudkeys._made, "default", (settings, client))
+    return transport
 
 
 def test_media_is_told_with_state_and_addresses(cloud: Cloud, clip: Any) -> None:
@@ -138,6 +149,58 @@ def test_other_accounts_are_not_shown(cloud: Cloud, settings: Any) -> None:
     assert titles(account="other", query=library_page().media[0]["id"]) == []
 
 
+def test_long_titles_are_cut(cloud: Cloud) -> None:
+    add(cloud, "x" * 2_000)
+
+    assert titles() == ["x" * 255]
+
+
+class Odd(HTTPTransport):
+    """A cloud whose answers about media have another form."""
+
+    media: Any = None
+
+    def call(self, body: bytes, **options: Any) -> Any:
+        answer = super().call(body, **options)
+        page = json.loads(answer.body)
+        page["result"]["list"] = [{"id": "4d0c0ffee0000000000000aa", **self.media}]
+        return type(answer)(body=json.dumps(page).encode(), features=answer.features)
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        {"meta": ["x"]},
+        {"meta": "x"},
+        {"assets": "x"},
+        {"assets": {"source": "x"}},
+        {"assets": {"source": {"status": ["x"]}}},
+        {"assets": {"source": {"status": "x", "progress": []}, "live": {"status": "x"}}},
+        {"assets": {"source": {"status": "error", "error": "x"}}},
+    ],
+    ids=str,
+)
+def test_t249_answers_of_another_form_are_failures(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, media: Any
+) -> None:
+    use_transport(cloud, monkeypatch, Odd(cloud.base_url)).media = media
+
+    with pytest.raises(SerializerError):
+        library_page()
+
+
+@pytest.mark.parametrize("value", [-1, 10**30, 1e300, "x", None, []])
+def test_odd_times_and_lengths_are_none(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, value: Any
+) -> None:
+    source = {"status": "ready", "duration": value}
+    media = {"created": value, "assets": {"source": source}, "meta": {"title": None}}
+    use_transport(cloud, monkeypatch, Odd(cloud.base_url)).media = media
+
+    [told] = library_page().media
+    assert (told["created"], told["duration"], told["title"]) == (None, None, "")
+
+
 class Old(HTTPTransport):
     """A cloud of before the tokens: it knows pages by their numbers."""
 
@@ -155,11 +218,7 @@ def test_clouds_without_tokens_are_asked_by_numbers(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
     add(cloud, "title 1", "title 2", "title 3")
-    client = CloudKey(
-        cloud.account.pk, cloud.account.api_key, cloud.base_url, transport=Old(cloud.base_url)
-    )
-    made = cloudkeys.made("default")
-    monkeypatch.setitem(cloudkeys._made, "default", (made[0], client))
+    use_transport(cloud, monkeypatch, Old(cloud.base_url))
 
     first = library_page(query=query, per_page=2)
     second = library_page(query=query, per_page=2, after=first.next)

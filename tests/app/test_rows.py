@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import models
 
-from django_cloudkey.rows import held, is_held, media_fields
+from django_cloudkey.rows import held, holders, is_held, media_fields
 from tests.testapp.models import Lesson, Talk
 
 from ..conftest import DATABASES
@@ -54,3 +54,13 @@ def test_row_that_managers_hide_holds_its_media(monkeypatch: pytest.MonkeyPatch)
     assert not Lesson._default_manager.exists()
 
     assert is_held("default", MEDIA)
+
+
+def test_holders_of_each_media_are_given_though_one_has_many() -> None:
+    Lesson.objects.bulk_create(Lesson(title="a", video=MEDIA) for _ in range(5))
+    Lesson.objects.create(title="last", video=OTHER)
+
+    found = [str(row) for _field, row in holders("default", [MEDIA, OTHER], limit=2)]
+
+    assert found == ["a", "a", "last"]
+    assert list(holders("default", [])) == []
