@@ -64,10 +64,10 @@ def values(field: MediaField, known: Known) -> dict[str, Any]:
 
 
 def is_settled(field: MediaField, row: models.Model) -> bool:
-    """Say whether the companions of *row* know what became of its media."""
+    """Say whether *row*, as it is in hand, knows what became of its media; not loaded is known."""
     if field.status_field:
-        return getattr(row, field.status_field) not in UNSETTLED
-    return getattr(row, field.duration_field) is not None
+        return row.__dict__.get(field.status_field) not in UNSETTLED
+    return row.__dict__.get(field.duration_field, 0) is not None
 
 
 def of_media(field: MediaField, *, is_empty: bool) -> dict[str, Any]:

@@ -403,7 +403,8 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
             left = {name: state[name] for name in names if name not in (update_fields or names)}
             if left:
                 self._row(instance, using).update(**left)
-        if not raw and self.has_companions:
+        names = {self.name, self.attname, self.status_field, self.duration_field}
+        if not raw and self.has_companions and (update_fields is None or names & {*update_fields}):
             self._hear_of(instance, using)
 
     def _hear_of(self, instance: Any, using: str) -> None:

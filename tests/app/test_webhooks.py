@@ -291,6 +291,23 @@ def test_saving_costs_sites_without_a_secret_no_query(
         episode()
 
 
+def test_saving_what_has_no_part_in_it_costs_no_query(
+    teller: Teller, django_assert_num_queries: Any
+) -> None:
+    row = episode()
+    teller.tell()
+    row.title = "b"
+    with django_assert_num_queries(1):
+        row.save(update_fields=["title"])
+    assert stored(row) == ("ready", 61)
+    row = Episode.objects.only("title", "video").get()
+    with django_assert_num_queries(2):
+        row.save()  # the id that is stored, and what was loaded: on_delete is "delete"
+    row = Episode.objects.get()
+    with django_assert_num_queries(2):
+        row.save()  # nothing is left to be told
+
+
 def test_field_of_another_account_is_left_alone(teller: Teller) -> None:
     row = episode()
     stranger = Teller(secrets=(STRANGE,), user=OTHER)
