@@ -8,6 +8,7 @@ is asked as a player's page and as a stream, some as a still, each with an addre
 from __future__ import annotations
 
 import http.client
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from django_cloudkey.server import account_secrets
 from django_cloudkey.server.models import Media
 
 from ..conftest import Cloud
+from .conftest import Front
 from .places import ABROAD, HERE, NEIGHBOUR
 from .test_delivery import add_media
 
@@ -294,3 +296,27 @@ def test_the_address_inside_a_player_when_it_is_passed_on(
         for name in ("neighbour", "wrong")
     ]
     assert found == expected
+
+
+@pytest.mark.nginx
+@pytest.mark.parametrize("scheme", ["historical", "scheme 2"])
+def test_ip_behind_nginx_as_the_guide_configures_it(
+    cloud: Cloud, start_nginx: Callable[..., Front], geography_files: None, scheme: str
+) -> None:
+    media = add_media(cloud.account)
+    keys = account_secrets.keys_of(account_secrets.add(cloud.account))
+    signer = Signer(cloud, media, None if scheme == "historical" else keys)
+    url = signer.url(Row(level="ip|country", first="-", expected=()), "stream")
+    forged = {**FORGED, BY: f"{HERE}, {NEAR}"}
+
+    found = {}
+    for trusted in ([], [NEAR]):
+        front = start_nginx(TRUSTED_PROXIES=trusted)
+        here = url.replace(urlsplit(cloud.base_url).netloc, f"127.0.0.1:{front.port}")
+        found[len(trusted)] = [
+            ask(here, asker)[0]
+            for asker in (COLUMNS["right"], COLUMNS["wrong"], COLUMNS["forger"],
+                          Asker(source=ABROAD, headers=forged))
+        ]  # fmt: skip
+
+    assert found == {0: [403] * 4, 1: [200, 403, 403, 403]}
