@@ -47,7 +47,7 @@ class Upload(models.Model):
     """Alias in ``CLOUDKEYS``."""
     name = models.CharField(_("file name"), max_length=255)
     size = models.BigIntegerField(_("size"))
-    """Bytes."""
+    """Bytes; 0 of a media that was picked from the library, where the cloud does not tell."""
     slot = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
     """Name of the file at the upload address, where the cloud tells it: no other ticket may take
     that file."""

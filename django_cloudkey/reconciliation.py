@@ -164,7 +164,7 @@ class Reconciliation:
     ) -> None:
         # The cloud tells the size of a source once it was looked at, never before.
         size = media.get("assets", {}).get("source", {}).get("file_size") or 0
-        if any(upload.media and size > upload.size for upload in uploads):
+        if any(upload.media and 0 < upload.size < size for upload in uploads):
             self._note_media(TOO_LARGE, media, is_mendable=not is_held)
         elif is_held:
             self.counts["held"] += 1

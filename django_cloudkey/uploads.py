@@ -191,7 +191,7 @@ def note_pick(owner: Any, field: str, media: str, *, account: str, name: str, si
     Args:
         field: ``app_label.model.field``.
         name: Title of the media.
-        size: Bytes of its source.
+        size: Bytes of its source; 0 when they are not known.
     """
     pick = {"owner_id": owner.pk, "field": field, "account": account, "media": media}
     now = timezone.now()
@@ -232,7 +232,7 @@ def refuse_larger(media: str, size: int, *, account: str) -> bool:
         size: Bytes of its source.
     """
     records = Q(media=media, account__in=aliases_of(account))
-    if not Upload.objects.filter(records, size__lt=size).exists():
+    if not Upload.objects.filter(records, size__gt=0, size__lt=size).exists():
         return False
     if let_go(media, account=account, records=records, even_waiting=True):
         cloudkeys[account].media.delete(id=media)

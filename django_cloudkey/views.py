@@ -148,9 +148,8 @@ def pick(request: HttpRequest) -> JsonResponse:
         return _failure(_sentence(error), 400)
     except RPCException as error:
         return _failure(remote_failure(error), 502)
-    if size:
-        title = str((info.get("meta") or {}).get("title") or media)
-        note_pick(request.user, field.label, media, account=field.account, name=title, size=size)
+    title = str((info.get("meta") or {}).get("title") or media)
+    note_pick(request.user, field.label, media, account=field.account, name=title, size=size or 0)
     reference = Reference(media=media, field=field.label, user=str(request.user.pk), size=size)
     return JsonResponse({"reference": reference.sign()})
 

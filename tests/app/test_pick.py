@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from django_cloudkey.client import CloudKey, NotFound
 from django_cloudkey.models import Upload
+from django_cloudkey.reconciliation import Reconciliation
 from django_cloudkey.references import Reference, read
 from django_cloudkey.server.models import Account
 from tests.testapp.models import Clip, Episode, Lesson
@@ -253,6 +254,23 @@ def test_reconcile_leaves_an_orphan_that_was_picked(
     assert cloud.client.media.info(id=media)["id"] == media
     with pytest.raises(NotFound):
         cloud.client.media.info(id=other)
+
+
+def test_media_of_an_unknown_size_is_kept_too(cloud: Cloud, browser: Client, clip: Any) -> None:
+    media = cloud.upload(clip)
+    pick(browser, media)  # nobody has looked at it yet
+    episode = Episode.objects.create(title="a", video=media)
+    cloud.work()
+
+    episode.delete()
+
+    assert Upload.objects.get().size == 0
+    with Reconciliation("default", older_than=timedelta(0)) as both:
+        both.compare()
+        assert list(both.findings()) == []
+    reference = pick(browser, media).json()["reference"]
+    answer = browser.get("/cloudkey/status/", {"reference": reference}).json()
+    assert answer["states"][0]["state"] == "ready"
 
 
 def test_picking_again_is_remembered_once(cloud: Cloud, browser: Client, clip: Any) -> None:
