@@ -94,8 +94,8 @@ class UploadAdmin(LibraryViews, admin.ModelAdmin):  # type: ignore[type-arg]
         return self._link_to_media(upload, badge) if upload.media else badge
 
     @admin.display(description=_("size"))
-    def shown_size(self, upload: Upload) -> str:
-        return filesizeformat(upload.size)
+    def shown_size(self, upload: Upload) -> str | None:
+        return filesizeformat(upload.size) if upload.size else None
 
     @admin.display(description=_("media"))
     def shown_media(self, upload: Upload) -> str:

@@ -421,3 +421,17 @@ def test_no_state_has_a_serious_fault(
 
     assert {state: found for state, found in faults.items() if found} == {}
     assert len(faults) == 10
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_outside_the_admin_has_no_serious_fault(
+    axe: Callable[..., list[str]], page: Any, lessons: str, scheme: str
+) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.goto(lessons)
+    page.get_by_text("not on the cloud").wait_for()
+
+    assert axe() == []
+    page.get_by_role("button", name="Library…").first.click()
+    page.get_by_text("The library is empty.").wait_for()
+    assert axe("dialog") == []
