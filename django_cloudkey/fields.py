@@ -403,8 +403,9 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
             left = {name: state[name] for name in names if name not in (update_fields or names)}
             if left:
                 self._row(instance, using).update(**left)
-        names = {self.name, self.attname, self.status_field, self.duration_field}
-        if not raw and self.has_companions and (update_fields is None or names & {*update_fields}):
+        own = {self.name, self.attname, self.status_field, self.duration_field}
+        is_concerned = update_fields is None or not own.isdisjoint(update_fields)
+        if self.has_companions and is_concerned and not raw:
             self._hear_of(instance, using)
 
     def _hear_of(self, instance: Any, using: str) -> None:

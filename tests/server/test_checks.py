@@ -63,11 +63,13 @@ def test_storage_must_exist(settings: Any) -> None:
     assert (message.id, message.msg) == ("cloudkey_server.E003", "STORAGES has no 'elsewhere'.")
 
 
-def test_proxy_must_be_an_address(settings: Any) -> None:
-    configure(settings, TRUSTED_PROXIES=["proxy.example"])
+@pytest.mark.parametrize("key", ["TRUSTED_PROXIES", "WEBHOOK_NETWORKS"])
+def test_proxy_must_be_an_address(settings: Any, key: str) -> None:
+    configure(settings, **{key: ["proxy.example"]})
 
     (message,) = check_settings(None)
     assert message.id == "cloudkey_server.E002"
+    assert key in message.msg
     assert "proxy.example" in message.msg
 
 
