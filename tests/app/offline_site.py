@@ -1,8 +1,8 @@
 """
 A site in a process that cannot open a socket: what never waits for the network, done once each.
 
-Run by :mod:`.test_offline`. An audit hook sees every connection and every look-up of a name, of
-whatever library, and cannot be taken off again.
+Run by :mod:`.test_offline` with the name of a transport. An audit hook sees every connection and
+every look-up of a name, of whatever library, and cannot be taken off again.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ def main() -> None:
     import django
 
     django.setup()
+    from django.conf import settings
     from django.core.management import call_command
 
+    settings.CLOUDKEYS["default"]["TRANSPORT"] = sys.argv[1]
+    watch_calls_in_the_process()
     for database in ("default", "cloud"):
         call_command("migrate", database=database, verbosity=0)
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
@@ -48,12 +51,25 @@ def main() -> None:
     never = list(ATTEMPTS)
 
     from django_cloudkey import cloudkey
-    from django_cloudkey.client import TransportException
+    from django_cloudkey.client import RPCException
 
-    with suppress(TransportException):
+    with suppress(RPCException):
         cloudkey.media.list()
     report = {"never": never, "pages": pages, "queries": queries, "length": length}
     json.dump({**report, "remote": ATTEMPTS[len(never) :]}, sys.stdout)
+
+
+def watch_calls_in_the_process() -> None:
+    """Note the calls of a cloud that needs no socket."""
+    from django_cloudkey.in_process import InProcessTransport
+
+    exchange: Any = InProcessTransport._exchange
+
+    def note(self: Any, *args: Any) -> Any:
+        ATTEMPTS.append("call in the process")
+        return exchange(self, *args)
+
+    setattr(InProcessTransport, "_exchange", note)  # noqa: B010
 
 
 def rows() -> None:
