@@ -96,7 +96,8 @@ class InProcessTransport:
             for piece in response:
                 content += piece
                 if len(content) > MAX_ANSWER_SIZE:
-                    raise TransportException(f"The answer of {where} is longer than 8 MiB.")
+                    text = f"The answer of {where} is longer than 8 MiB."
+                    raise TransportException(text, ambiguous=True)
         finally:
             response.close()
         return Reply(

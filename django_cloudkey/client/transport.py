@@ -231,10 +231,17 @@ class HTTPTransport:
         except OSError as error:  # of requests too; a plain one where it misses a file
             if isinstance(body, MultipartBody) and body.failure is not None:
                 raise body.failure from None
-            return Reply(where=where, lost=type(error).__name__, may_pass=_is_passing(error))
+            return Reply(
+                where=where,
+                lost=type(error).__name__,
+                may_pass=_is_passing(error),
+                is_ambiguous=not _is_unconnected(error),
+            )
         return Reply(
             where=where,
             status=response.status_code,
+            # Who redirects or refuses the request has not carried it out.
+            is_ambiguous=not 300 <= response.status_code < 500,
             content=content,
             content_range=response.headers.get("Content-Range", ""),
             features=read_features(response.headers.get("CloudKey-Features", "")),
@@ -248,7 +255,8 @@ class HTTPTransport:
         for chunk in response.iter_content(64 * 1024):
             content += chunk
             if len(content) > MAX_ANSWER_SIZE:
-                raise TransportException(f"The answer of {where} is longer than 8 MiB.")
+                text = f"The answer of {where} is longer than 8 MiB."
+                raise TransportException(text, ambiguous=True)
         return bytes(content)
 
     def _line(self) -> _Line:
@@ -314,6 +322,8 @@ class Reply:
     """Kind of failure, when nothing came."""
     may_pass: bool = False
     """The same request may have another outcome a little later."""
+    is_ambiguous: bool = True
+    """The server may have carried the request out."""
     retry_after: float = 0
 
     def read(self) -> bytes:
@@ -325,10 +335,12 @@ class Reply:
         """
         if self.lost:
             # Without its cause, whose text holds the whole address, upload seal included.
-            raise TransportException(f"No answer from {self.where} ({self.lost}).")
+            text = f"No answer from {self.where} ({self.lost})."
+            raise TransportException(text, ambiguous=self.is_ambiguous)
         is_answer = self.status >= 400 and self.content.startswith(b"{")
         if self.status != 200 and not is_answer:
-            raise TransportException(f"{self.where} answered HTTP {self.status}.")
+            text = f"{self.where} answered HTTP {self.status}."
+            raise TransportException(text, ambiguous=self.is_ambiguous)
         return self.content
 
 
@@ -384,6 +396,15 @@ def _is_passing(error: OSError) -> bool:
         error,
         requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError,
     )
+
+
+def _is_unconnected(error: OSError) -> bool:
+    """Say whether it is certain that nobody got the request."""
+    import requests
+    from urllib3.exceptions import NewConnectionError
+
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _new_session(proxy: Secret | None) -> requests.Session:

@@ -66,9 +66,31 @@ class ProcessorException(RPCException):
 
 
 class TransportException(RPCException):
-    """The request or its answer was lost on the way: refused, timed out, cut, not understood."""
+    """
+    The request or its answer was lost on the way: refused, timed out, cut, not understood.
+
+    Attributes:
+        ambiguous: Whether the server may have carried the request out all the same. Then a call
+            that writes is looked up before it is made again, or made by :meth:`CloudKey.once
+            <django_cloudkey.client.CloudKey.once>`.
+    """
 
     code = 300
+    ambiguous = False
+
+    def __init__(
+        self,
+        message: str = "",
+        data: Any = None,
+        *,
+        code: int | None = None,
+        ambiguous: bool = False,
+    ) -> None:
+        super().__init__(message, data, code=code)
+        self.ambiguous = ambiguous
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), {"ambiguous": self.ambiguous})
 
 
 class AuthenticationError(RPCException):

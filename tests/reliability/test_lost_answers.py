@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import http.client
+import pickle
 import socket
 import struct
 import threading
@@ -159,11 +160,41 @@ def test_f26_write_is_never_repeated_to_a_server_that_could_do_it_twice(
     proxy.loses = lambda number, connection, answer: harm(connection, answer)
 
     for _ in range(3):
-        with pytest.raises(TransportException):
+        with pytest.raises(TransportException) as caught:
             client.media.create()
+        assert caught.value.ambiguous
 
     assert proxy.keys[before:] == [None] * 3
     assert Media.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "ambiguous"), [(302, False), (413, False), (429, False), (502, True), (204, True)]
+)
+def test_f25_status_tells_whether_something_may_have_been_done(
+    proxy: Proxy, client: CloudKey, status: int, ambiguous: bool
+) -> None:
+    def answer(connection: socket.socket) -> bool:
+        connection.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+        return True
+
+    proxy.loses = lambda number, connection, content: answer(connection)
+
+    with pytest.raises(TransportException) as caught:
+        client.media.create()
+
+    assert caught.value.ambiguous is ambiguous
+    assert pickle.loads(pickle.dumps(caught.value)).ambiguous is ambiguous
+
+
+def test_f25_server_that_is_not_there_did_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    with pytest.raises(TransportException) as caught:
+        CloudKey("4d0c0ffee000000000000001", "k" * 40, f"http://127.0.0.1:{port}").media.create()
+
+    assert not caught.value.ambiguous
 
 
 def test_f26_request_that_nobody_read_is_not_repeated_either(
