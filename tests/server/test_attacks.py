@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +19,8 @@ from hypothesis import strategies as st
 from django_cloudkey.protocol.envelope import decode_call
 from django_cloudkey.protocol.exceptions import RPCException
 from django_cloudkey.protocol.normalization import normalize
+from django_cloudkey.protocol.seclevel import SecLevel
+from django_cloudkey.protocol.signing import sign_url
 from django_cloudkey.server.models import Account, Asset, Media
 from django_cloudkey.server.rpc.registry import lookup
 
@@ -102,6 +108,87 @@ def test_a07_replayed_delete_finds_nothing_the_second_time(cloud: Cloud, media: 
     assert call(cloud, captured)["error"]["code"] == 1010
 
 
+# a01 to a06: one signed address read as another
+
+
+BOTH = SecLevel.IP | SecLevel.USERAGENT
+WITH_LIST = SecLevel.USERAGENT | SecLevel.REFERER
+SITE = "http://site.example.org/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attack:
+    """What a site signs, and what a viewer makes of it."""
+
+    kind: str = "embed"
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of ``sign_url``."""
+    viewer: dict[str, str] = field(default_factory=dict)
+    """Headers of the viewer for whom it was signed."""
+    forge: Callable[[str, str], tuple[str, str]]
+    """Path and token become others."""
+    attacker: dict[str, str] = field(default_factory=dict)
+    """Headers of whoever forged it."""
+    lenient: bool = False
+
+
+def _to_expiry(path: str, auth: str) -> tuple[str, str]:
+    expires, level, nonce, digest = auth.split("-")
+    return path, f"{expires}{nonce[0]}-{level}-{nonce[1:]}-{digest}"
+
+
+def _spelled(change: Callable[[list[str]], object]) -> Callable[[str, str], tuple[str, str]]:
+    def forge(path: str, auth: str) -> tuple[str, str]:
+        parts = auth.split("-")
+        change(parts)
+        return path, quote("-".join(parts))
+
+    return forge
+
+
+LIST = base64.urlsafe_b64encode(zlib.compress(b"cc=fr")).decode()
+ATTACKS = {
+    "a01": Attack(options={"nonce": "7bcdefghi"}, forge=_to_expiry),
+    "a02": Attack(kind="stream", forge=lambda path, auth: (path[:-1], path[-1] + auth)),
+    "a03 space": Attack(forge=_spelled(lambda parts: parts.__setitem__(0, f" {parts[0]}"))),
+    "a03 plus": Attack(forge=_spelled(lambda parts: parts.__setitem__(1, "+0"))),
+    "a03 zero": Attack(forge=_spelled(lambda parts: parts.__setitem__(1, "00"))),
+    "a03 wide": Attack(forge=_spelled(lambda parts: parts.__setitem__(1, "\uff10"))),
+    "a04": Attack(
+        options={"seclevel": BOTH, "ip": "127.0.0.12", "useragent": "Mozilla"},
+        forge=lambda path, auth: (path, auth),
+        attacker={"User-Agent": "2Mozilla"},
+    ),
+    "a05": Attack(
+        options={"seclevel": WITH_LIST, "useragent": "Mozilla", "referers": [SITE]},
+        viewer={"User-Agent": "Mozilla", "Referer": SITE},
+        forge=lambda path, auth: (path, "-".join(auth.split("-")[:4])),
+        attacker={"User-Agent": "Mozilla{public}", "Referer": "http://other.example.org/"},
+        lenient=True,
+    ),
+    "a06": Attack(forge=lambda path, auth: (path, f"{auth}-{LIST}")),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a01_to_a06_are_refused_by_the_server(cloud: Cloud, media: Media, name: str) -> None:
+    attack = ATTACKS[name]
+    if attack.lenient:
+        Account.objects.update(legacy=Account.Legacy.LENIENT)
+    kind = f"route/{cloud.account.pk}/{media.pk}/mp4_h264_aac.mp4"
+    path = f"embed/{cloud.account.pk}/{media.pk}" if attack.kind == "embed" else kind
+    url = urlsplit(sign_url(f"{cloud.base_url}/{path}", cloud.account.api_key, **attack.options))
+    auth = url.query.removeprefix("auth=")
+    forged_path, forged = attack.forge(url.path, auth)
+    public = "-".join(auth.split("-")[4:])
+    headers = {key: each.format(public=public) for key, each in attack.attacker.items()}
+
+    if name != "a04":  # whose address is nobody's here
+        expected = 200 if attack.kind == "embed" else 404  # there is no asset
+        assert _get(cloud, f"{url.path}?auth={auth}", attack.viewer)[0] == expected
+    assert _get(cloud, f"{forged_path}?auth={forged}", headers or attack.viewer)[0] == 403
+
+
 # a08: what no signature covers
 
 
@@ -152,7 +239,8 @@ def test_a08_hostile_query_changes_nothing_but_a_name(
     assert b"<script>" not in answer
 
 
-def _get(cloud: Cloud, target: str) -> tuple[int, bytes]:
-    request = f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n"
+def _get(cloud: Cloud, target: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+    lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
+    request = "\r\n".join([f"GET {target} HTTP/1.0", "Host: localhost", *lines, "", ""])
     answer = raw(cloud, request.encode())
     return int(answer.split()[1]), answer
