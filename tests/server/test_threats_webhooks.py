@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connections
 
 from django_cloudkey.protocol.events import EventType
 from django_cloudkey.server import account_secrets, notifications, outgoing
-from django_cloudkey.server.models import Account, Media, Notification, atomic
+from django_cloudkey.server.models import Account, Job, Media, Notification, atomic
 from django_cloudkey.server.outgoing import NotAnswered, post
 from django_cloudkey.server.outgoing_urls import NotAllowed, is_public, parse_outgoing
 from django_cloudkey.server.worker import Worker
@@ -409,6 +410,38 @@ def test_t215_slow_receivers_hold_up_no_other_account(
     assert time.monotonic() - started < 6, "300 notifications of others were before it"
     tried = Notification.objects.filter(attempts__gt=0).exclude(account=media.account)
     assert tried.count() <= 12, "a receiver that fails is left alone"
+
+
+def test_t215_slow_receiver_holds_up_no_video(
+    cloud: Cloud, clip: Path, media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "TIMEOUT", 30.0)
+    released = threading.Event()
+    Account.objects.update(webhook_url=behave(lambda connection: released.wait(30)))
+    tell(media)
+    video = cloud.upload(clip)
+    worker = Worker()
+    under_way = []
+
+    def watch() -> None:
+        try:
+            end = time.monotonic() + 30
+            jobs = Job.objects.filter(media=video, state=Job.State.DONE)
+            while not jobs.exists() and time.monotonic() < end:
+                time.sleep(0.05)
+            under_way.append(Notification.objects.exclude(claim="").count())
+            released.set()
+            worker.stop()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    closed = worker.run()
+    thread.join()
+
+    assert closed == 1
+    assert under_way == [1], "the receiver had answered, or given up, before the video was made"
 
 
 # T216: what they hold
