@@ -53,7 +53,7 @@ def media_state(field: MediaField, media: str) -> dict[str, Any]:
 
     ``title`` may be empty; ``state`` is ``processing``, ``ready`` or ``error``; ``progress`` is
     percent; ``reason`` is a sentence; ``duration`` (seconds) and the signed addresses ``thumbnail``
-    and ``embed`` are for ready media only.
+    and ``embed``, of a player that starts by itself, are for ready media only.
 
     Raises:
         RPCException: the cloud refused, or could not be reached.
@@ -90,7 +90,7 @@ def describe(
     return answer | {
         "duration": duration_of(assets),
         "thumbnail": thumbnail and client.media.get_thumbnail_url(media, thumbnail),
-        "embed": client.media.get_embed_url(media),
+        "embed": client.media.get_embed_url(media, autoplay=True),
     }
 
 

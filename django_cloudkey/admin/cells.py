@@ -71,7 +71,7 @@ def picture(media: FieldMedia, label: str) -> str:
     names = [name for name in media.field.assets if is_thumbnail(name)]
     try:
         signer = cloudkeys[media.field.account].media
-        embed = signer.get_embed_url(media.id)
+        embed = signer.get_embed_url(media.id, autoplay=True)
         still = signer.get_thumbnail_url(media.id, names[0]) if names else ""
     except (RPCException, ImproperlyConfigured):
         return ""

@@ -20,7 +20,9 @@ from hypothesis import given, strategies
 
 from django_cloudkey import SecLevel, cloudkeys
 from django_cloudkey.addresses import end_of, sign_for, signer_of, start_of
+from django_cloudkey.admin import cells
 from django_cloudkey.fields import FieldMedia, MediaField
+from django_cloudkey.media_state import describe
 from django_cloudkey.protocol.scheme2.claims import Claims
 from django_cloudkey.protocol.scheme2.keys import Keys, new_secret
 from django_cloudkey.protocol.scheme2.url_token import verify_token
@@ -189,6 +191,16 @@ def test_file_of_a_storage() -> None:
     claims = read(url)
     assert (claims.asset_name, claims.options) == ("source", {"filename": "talk.mp4"})
     assert claims.expires == pytest.approx(time.time() + 60, abs=5)
+
+
+def test_preview_of_the_admin_starts_by_itself() -> None:
+    media = field_media()
+    (player, still) = addresses_in(cells.picture(media, "Play"))
+    state = describe(media.client, MEDIA, {"source": {"status": "ready"}}, [])
+
+    assert read(still).audience == "thumb"
+    for url in (player, state["embed"]):
+        assert (read(url).audience, read(url).options) == ("embed", {"autoplay": 1})
 
 
 def test_command() -> None:

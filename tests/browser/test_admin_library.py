@@ -63,7 +63,8 @@ def test_media_is_searched_played_and_deleted_with_keys_alone(
     page.keyboard.press("Enter")
     player = page.get_by_role("dialog", name="Knots for beginners")
     player.wait_for()
-    page.frame_locator("dialog iframe").locator("video").wait_for(state="attached")
+    video = page.frame_locator("dialog iframe").locator("video[data-autoplay]")
+    video.wait_for(state="attached")
     assert page.evaluate(FOCUS) == "Close"
     page.keyboard.press("Enter")
     player.wait_for(state="detached")

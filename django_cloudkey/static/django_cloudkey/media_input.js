@@ -387,7 +387,7 @@ class MediaInput {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own is wanted
     event.preventDefault();
     const frame = document.createElement("iframe");
-    frame.src = `${this.media.embed}${this.media.embed.includes("?") ? "&" : "?"}autoplay=1`;
+    frame.src = this.media.embed;
     frame.title = this.text("Preview");
     frame.allow = "autoplay; picture-in-picture";
     frame.allowFullscreen = true;

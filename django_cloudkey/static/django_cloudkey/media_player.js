@@ -20,7 +20,7 @@ function open({ href, dataset }) {
   frame.title = dataset.title;
   frame.allow = "autoplay; fullscreen; picture-in-picture";
   frame.referrerPolicy = "no-referrer";
-  frame.src = `${href}&autoplay=1`;
+  frame.src = href;
   dialog.append(head, frame);
   // What plays stops, and nothing is left of it; the focus goes back to where it was.
   dialog.addEventListener("close", () => dialog.remove());
