@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 import requests
 from django import forms
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from django_cloudkey.admin import MediaAdminMixin
 from django_cloudkey.client.file import File as RemoteFile
 from django_cloudkey.fields import MediaField
 from django_cloudkey.forms import MediaFormField
@@ -100,6 +102,20 @@ def test_form_may_be_narrower_than_its_model() -> None:
         "The file is too large. Files of up to 10\xa0bytes are accepted here."
     ]
     assert errors(ClipForm({"video": reference.sign()})) == []
+
+
+@pytest.mark.django_db
+def test_admin_may_be_narrower_by_its_overrides(rf: RequestFactory) -> None:
+    class ClipAdmin(MediaAdminMixin, ModelAdmin):  # type: ignore[type-arg]
+        formfield_overrides = {MediaField: {"max_size": 10}}
+
+    request = rf.get("/")
+    request.user = User(pk=7)
+    form = ClipAdmin(Clip, AdminSite()).get_form(request)
+
+    assert errors(form({}, of_file("a.mp4", 10))) == []
+    assert errors(form({}, of_file("a.mp4", 11)))
+    assert errors(form({}, of_file("a.avi", 1))) == [KIND]
 
 
 def test_form_cannot_be_wider_than_its_model() -> None:

@@ -380,7 +380,7 @@ def test_no_state_has_a_serious_fault(
         faults[state] = axe(within)
 
     page.goto(site + ADD)
-    look("empty", "#content")
+    look("empty", ".field-video")
     page.get_by_role("button", name="Library…").click()
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("ArrowDown")
@@ -410,7 +410,7 @@ def test_no_state_has_a_serious_fault(
     lesson = Lesson.objects.create(title="Knots", video=library[0])
     page.goto(f"{site}/admin/testapp/lesson/{lesson.pk}/change/")
     page.wait_for_selector(".cloudkey-input__state.is-ready")
-    look("ready", "#content")
+    look("ready", ".field-video")
     page.check("[name=video-clear]")
     look("removed")
     lesson.video = library[1]
