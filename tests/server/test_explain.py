@@ -283,7 +283,7 @@ def test_checks_are_listed_up_to_the_one_that_fails(site: Site) -> None:
 
     text = shown(url, "--ip", GERMAN, "--at", str(end - 7140))
 
-    head, checks, end = text.strip().split("\n\n")
+    head, checks, sentence = text.strip().split("\n\n")
     facts = dict(line.split(maxsplit=1) for line in head.splitlines())
     assert facts["Scheme"] == "scheme 2"
     assert facts["Level"] == "ip|country"
@@ -291,7 +291,7 @@ def test_checks_are_listed_up_to_the_one_that_fails(site: Site) -> None:
     assert facts["Expires"].endswith(" UTC, in 1:59:00")
     assert [line[:4].strip() for line in checks.splitlines()] == [*["ok"] * 6, "no", "-", "-"]
     assert "  no  It was signed for this viewer (bindings)" in checks
-    assert end == REASONS["bindings"]
+    assert sentence == REASONS["bindings"]
 
 
 def test_what_was_not_given_of_the_viewer_is_asked_for(site: Site) -> None:
