@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from django.test.utils import isolate_apps
 from django.utils import timezone
 
 from django_cloudkey.checks import check_storage
+from django_cloudkey.client import RPCException
 from django_cloudkey.protocol.signing import URL_LIFETIME, parse_auth
 from django_cloudkey.storage import CloudKeyStorage
 
@@ -234,6 +236,33 @@ def test_t234_files_of_one_name_do_not_meet(storage: CloudKeyStorage) -> None:
     assert first != second
     assert [storage.open(name).read() for name in (first, second)] == [b"one", b"two"]
     assert not storage.exists(f"{first.partition('/')[0]}/other.mp4")
+
+
+def test_t234_many_at_once_overwrite_nothing(storage: CloudKeyStorage) -> None:
+    def write(number: int) -> str:
+        return save(storage, "film.mp4", f"bytes {number}".encode())
+
+    with ThreadPoolExecutor(16) as pool:
+        names = list(pool.map(write, range(32)))
+
+    assert len(set(names)) == 32
+    for number, name in enumerate(names):
+        with storage.open(name) as file:
+            assert file.read() == f"bytes {number}".encode()
+    assert set(storage.listdir("")[0]) == {name.partition("/")[0] for name in names}
+
+
+def test_t234_file_that_goes_while_it_is_looked_at_is_missing(storage: CloudKeyStorage) -> None:
+    name = save(storage, content=b"x" * 3_000_000)
+    with storage.open(name) as file:
+        assert file.read(10) == b"x" * 10
+        storage.delete(name)
+        with pytest.raises((OSError, RPCException)):
+            file.read()
+
+    assert not storage.exists(name)
+    with pytest.raises(FileNotFoundError):
+        storage.size(name)
 
 
 MEMORY = """
