@@ -9,6 +9,7 @@ They go to the folder that TEST_PICTURES names, else nowhere::
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,47 @@ def test_widget_on_a_phone(
     open_library(page)
     take(page, "phone-picker")
     context.close()
+
+
+def test_admin(page: Any, demo: Demo, take: Callable[[Any, str], None]) -> None:
+    page.set_viewport_size({"width": 1080, "height": 640})
+    page.add_init_script("localStorage['django.admin.navSidebarIsOpen'] = 'false'")
+    sign_in(page, demo)
+
+    wait_for_films(page, demo, 3)
+    take(page, "admin-list")
+    for box in page.locator(".action-select").all()[:3]:
+        box.check()
+    page.select_option("[name=action]", "delete_media")
+    page.click("button[name=index]")
+    wait_for_stills(page, 3)
+    page.set_viewport_size({"width": 1080, "height": 440})
+    take(page, "admin-delete-rows")
+
+    page.set_viewport_size({"width": 1080, "height": 640})
+    page.goto(f"{demo.url}/admin/django_cloudkey/upload/library/")
+    wait_for_stills(page, 2)
+    take(page, "admin-library")
+
+
+STILLS = (
+    "() => [...document.querySelectorAll('.cloudkey-play img')].filter(each => each.naturalWidth)"
+)
+
+
+def wait_for_films(page: Any, demo: Demo, count: int) -> None:
+    """Open the list of lessons until *count* of the site's films are ready."""
+    end = time.monotonic() + 180
+    while True:
+        page.goto(f"{demo.url}/admin/courses/lesson/")
+        page.wait_for_timeout(2000)
+        if page.evaluate(f"({STILLS})().length") >= count:
+            return
+        assert time.monotonic() < end, "".join(demo.output)
+
+
+def wait_for_stills(page: Any, count: int) -> None:
+    page.wait_for_function(f"count => ({STILLS})().length >= count", arg=count)
 
 
 def film(clip: Path) -> dict[str, Any]:
