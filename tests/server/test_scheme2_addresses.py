@@ -15,6 +15,7 @@ from django_cloudkey.client import CloudKey, SecLevel
 from django_cloudkey.protocol.seclevel import Viewer
 from django_cloudkey.protocol.signing import URLRefused
 from django_cloudkey.protocol.urls import Page, Stream, Thumbnail, parse
+from django_cloudkey.protocol.viewer import parse_address
 from django_cloudkey.server import account_secrets
 from django_cloudkey.server.delivery.admission import decide
 from django_cloudkey.server.delivery.terms import Terms
@@ -107,7 +108,8 @@ TEXTS = st.text(min_size=1, max_size=60)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
-    ip=st.ip_addresses(),
+    # Without addresses of IPv4 inside IPv6, whose prefix counts the bits of the former.
+    ip=st.ip_addresses().filter(lambda ip: parse_address(str(ip)) == ip),
     bits=st.integers(0, 16),
     useragent=TEXTS,
     filename=TEXTS,
