@@ -63,7 +63,7 @@ class Terminal:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def close(self) -> int:
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=60)
         os.close(self.master)
         return status
 
@@ -232,7 +232,7 @@ def test_interrupted_upload_writes_its_json(
         time.sleep(0.1)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert process.returncode == 130
     assert [Path(each["file"]).name for each in json.loads(out)] == ["1.mp4"]
