@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from django_cloudkey.client import CloudKey
 from django_cloudkey.server.transcoding.tools import find_tools
 
 DATABASES = ["default", "cloud"]
+
+# Started in the background by a shell, the tests and what they start would ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long something takes says what else the machine is doing; the benchmarks measure.
 timeless = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
