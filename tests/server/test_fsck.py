@@ -531,7 +531,7 @@ def work_until(ended: threading.Event) -> None:
 
 
 @pytest.mark.parametrize(
-    "rows", [2_000, pytest.param(100_000, marks=pytest.mark.full)], ids=["some", "many"]
+    "rows", [2_000, pytest.param(40_000, marks=pytest.mark.full)], ids=["some", "many"]
 )
 def test_memory_is_that_of_a_batch(account: Account, tmp_path: Path, rows: int) -> None:
     few = peak_with(account, tmp_path / "cloud", 0, 2 * BATCH)
