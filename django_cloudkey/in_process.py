@@ -154,7 +154,8 @@ def _kept_connections() -> Iterator[None]:
     kept = [
         connection
         for connection in connections.all(initialized_only=True)
-        if "close_if_unusable_or_obsolete" not in vars(connection)
+        if connection.connection is not None
+        and "close_if_unusable_or_obsolete" not in vars(connection)
     ]
     for connection in kept:
         vars(connection)["close_if_unusable_or_obsolete"] = lambda: None

@@ -61,9 +61,19 @@ def test_connections_of_the_caller_stay_open(client: CloudKey, settings: Any) ->
     assert all("close_if_unusable_or_obsolete" not in vars(each) for each in connections.all())
 
 
-def test_connections_that_the_request_opened_are_closed(client: CloudKey) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.media.list(fields=["id"]),
+        lambda client: client.media.create(meta={"title": "Knots"}),  # looks for a transaction
+    ],
+    ids=["read", "write"],
+)
+def test_connections_that_the_request_opened_are_closed(
+    client: CloudKey, ask: Callable[[CloudKey], object]
+) -> None:
     def work() -> tuple[bool, bool]:
-        client.media.list(fields=["id"])
+        ask(client)
         return connections["cloud"].connection is None, connections["default"].connection is None
 
     with ThreadPoolExecutor(1) as pool:
