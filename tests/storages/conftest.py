@@ -40,7 +40,19 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    port = free_port()
+    for _ in range(3):
+        port = free_port()
+        server = _start(weed, folder, port)
+        if _answers(port, server):
+            break
+        _end(server)  # somebody took one of its ports meanwhile
+    else:
+        raise AssertionError((folder / "log").read_text()[-2000:])
+    yield f"http://127.0.0.1:{port}"
+    _end(server)
+
+
+def _start(weed: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
     command = [
         *(weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-master.telemetry=false", f"-master.port={free_port()}", f"-volume.port={free_port()}"),
@@ -52,28 +64,27 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *(f"-filer.port.grpc={free_port()}", f"-s3.port.grpc={free_port()}"),
     ]
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        _wait_for(port, server, folder / "log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait(30)
+        return subprocess.Popen(command, stdout=log, stderr=log)
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.kill()
+    server.wait(30)
+
+
+def _answers(port: int, server: subprocess.Popen[bytes]) -> bool:
+    """Wait for the server; say whether it is there."""
     import requests
 
     end = time.monotonic() + 60
-    while time.monotonic() < end:
-        assert server.poll() is None, log.read_text()[-2000:]
+    while time.monotonic() < end and server.poll() is None:
         try:
             if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=2).ok:
-                return
+                return True
         except requests.ConnectionError:
             pass
         time.sleep(0.2)
-    raise AssertionError(log.read_text()[-2000:])
+    return False
 
 
 @pytest.fixture
