@@ -2,6 +2,8 @@
 F34, F35: who comes first, when a hundred come at once to a cloud of several processes.
 
 All requests for an address are sent before the first answer is read, over connections that stand.
+Under the marker ``full`` a hundred ask for some of a thousand addresses and a few for the others;
+``TEST_CROWD=100`` lets a hundred ask for every one, which takes ten minutes for a test.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from .places import ABROAD, HERE
 from .test_delivery import add_media
 
 WORKERS = 4
+CROWD = int(os.environ.get("TEST_CROWD", "6"))
 DELEGATE = SecLevel.DELEGATE | SecLevel.IP
 
 
@@ -126,10 +129,10 @@ def test_f34_t163_one_of_many_at_once_is_the_first(
     cloud: Cloud, start_gunicorn: Callable[..., Front], sign: Callable[[int, int], str],
     shared_cache: None, times: int, of_a_hundred: int,
 ) -> None:  # fmt: skip
-    """A hundred at once for some of the addresses, six for the others."""
+    """A hundred at once for some of the addresses, CROWD for the others."""
     front = start_gunicorn(workers=WORKERS)
     urls = [sign(SecLevel.USEONCE, number) for number in range(times)]
-    sizes = [100 if number < of_a_hundred else 6 for number in range(times)]
+    sizes = [100 if number < of_a_hundred else CROWD for number in range(times)]
 
     with Crowd(front, 100) as crowd:
         firsts = [
@@ -157,10 +160,10 @@ def test_f35_t167_one_of_two_viewers_is_the_first_and_stays_it(
     cloud: Cloud, start_gunicorn: Callable[..., Front], sign: Callable[[int, int], str],
     shared_cache: None, times: int, of_a_hundred: int,
 ) -> None:  # fmt: skip
-    """Fifty and fifty at once for some of the addresses, three and three for the others."""
+    """Half of a crowd is one viewer, half is the other."""
     front = start_gunicorn(workers=WORKERS)
     urls = [sign(DELEGATE, number) for number in range(times)]
-    sizes = [100 if number < of_a_hundred else 6 for number in range(times)]
+    sizes = [100 if number < of_a_hundred else CROWD for number in range(times)]
 
     with Crowd(front, 100) as crowd:
         firsts = [winners_of(crowd, url, size) for url, size in zip(urls, sizes, strict=True)]

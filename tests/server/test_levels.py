@@ -19,6 +19,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from django_cloudkey.client import CloudKey, SecLevel, sign_url
 from django_cloudkey.protocol.scheme2 import signing as scheme2
@@ -369,6 +370,20 @@ def test_delegate_belongs_to_the_first_viewer(viewer: Viewer, sign: Sign) -> Non
     head = viewer.browser.head(f"{parts.path}?{parts.query}", REMOTE_ADDR=GERMAN)
     assert head.status_code == 403
     assert viewer.status(url, REMOTE_ADDR=f"::ffff:{FRENCH}") == 200
+
+
+def test_who_was_first_makes_nobody_wait_for_a_write_when_he_seeks(
+    viewer: Viewer, sign: Sign
+) -> None:
+    """SQLite lets one write at a time, and a player asks for many ranges."""
+    url = sign(SecLevel.DELEGATE | SecLevel.IP)
+    assert viewer.status(url, REMOTE_ADDR=FRENCH) == 200
+
+    with CaptureQueriesContext(connections["cloud"]) as queries:
+        assert viewer.status(url, REMOTE_ADDR=FRENCH, HTTP_RANGE="bytes=0-9") == 206
+        assert viewer.status(url, REMOTE_ADDR=GERMAN) == 403
+
+    assert {query["sql"].split()[0] for query in queries} == {"SELECT"}
 
 
 def test_delegate_by_user_agent_and_by_country(

@@ -92,10 +92,11 @@ def _check_delegate(terms: Terms, viewer: Viewer, is_use: bool) -> None:
     if not all(values):
         raise URLRefused("viewer")
     key, holder = f"delegate:{terms.key}", _digest(values)
-    if is_use and _claim(terms, key, holder):
-        return
+    # Most requests are of who is it already: only who finds nobody writes, as writers take turns.
     first = one_time.holder_of(key)
-    if first != holder and (is_use or first is not None):
+    if first is None and (not is_use or _claim(terms, key, holder)):
+        return
+    if holder != (first or one_time.holder_of(key)):
         raise URLRefused("delegated")
 
 
