@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
+from django.db import connections
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -84,6 +85,20 @@ def cloud(account: Any, live_server: Any, settings: Any) -> Cloud:
     }
     client = CloudKey(account.pk, account.api_key, base_url)
     return Cloud(base_url=base_url, account=account, client=client)
+
+
+def cut_connection() -> None:
+    """Break this thread's connection to the cloud's database, as a restart of it does."""
+    connection = connections["cloud"]
+    connection.ensure_connection()
+    if connection.vendor == "sqlite":
+        connection.connection.close()
+        return
+    process = connection.connection.info.backend_pid
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [process])
+    other.close()
 
 
 @pytest.fixture(scope="session")

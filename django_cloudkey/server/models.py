@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -36,6 +36,15 @@ def new_slot_id() -> str:
 def atomic() -> transaction.Atomic:
     """Return a transaction on the cloud's database."""
     return transaction.atomic(using=cloud.database)
+
+
+def disconnect() -> None:
+    """
+    Close this thread's connection to the cloud's database; the next query opens another.
+
+    One that broke stays broken, and outside of requests nobody else closes it.
+    """
+    connections[cloud.database].close()
 
 
 class Organisation(models.Model):

@@ -13,11 +13,8 @@ import threading
 import time
 from types import TracebackType
 
-from django.db import connections
-
 from . import notifications, outgoing
-from .conf import cloud
-from .models import Notification
+from .models import Notification, disconnect
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +59,7 @@ class Notifier:
                 target=self._send, args=(found,), name=f"notifier-{found.pk}", daemon=True
             )
             sender.start()
-        connections[cloud.database].close()
+        disconnect()
 
     def _claim(self) -> Notification | None:
         try:
@@ -70,7 +67,7 @@ class Notifier:
         except Exception:
             # As in the worker: databases come back.
             logger.exception("Notifications cannot be read; trying again")
-            connections[cloud.database].close()
+            disconnect()
             return None
 
     def _send(self, notification: Notification | None) -> None:
@@ -80,7 +77,7 @@ class Notifier:
                 # Of the same account, perhaps, which was passed over while this one was under way.
                 notification = None if self._stopping.is_set() else self._claim()
         finally:
-            connections[cloud.database].close()
+            disconnect()
             self._free.release()
 
 
@@ -90,4 +87,4 @@ def _deliver(notification: Notification) -> None:
     except Exception:
         # It keeps its claim: it is sent again when that runs out.
         logger.exception("Notification %s: an unexpected failure", notification.pk)
-        connections[cloud.database].close()
+        disconnect()

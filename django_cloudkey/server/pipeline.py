@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -21,7 +22,7 @@ from ..protocol.assets import SOURCE, extension_of
 from ..protocol.events import EventType
 from . import files, jobs, notifications
 from .conf import cloud
-from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic
+from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic, disconnect
 from .transcoding.errors import Cancelled, NotAVideo, ToolMissing, TranscodingError
 from .transcoding.presets import PRESETS
 from .transcoding.probe import Budget, Probe, check_budget, probe
@@ -186,7 +187,12 @@ def _progress_writer(media: Media) -> Callable[[int], None]:
         nonlocal last
         if time.monotonic() - last >= 1:
             last = time.monotonic()
-            media.assets.filter(status=Asset.Status.PROCESSING).update(progress=percent)
+            try:
+                media.assets.filter(status=Asset.Status.PROCESSING).update(progress=percent)
+            except Error:
+                # Nobody loses hours of encoding for the sake of a progress bar.
+                logger.warning("Media %s: its progress could not be noted", media.pk)
+                disconnect()
 
     return write
 
@@ -197,6 +203,8 @@ def _store_and_publish(job: Job, renditions: dict[str, Rendition], wanted: dict[
     for name, rendition in renditions.items():
         target = f"{prefix}/{name}.{extension_of(name)}"
         stored[name] = (files.store(rendition.path, target), rendition)
+    # All this may have taken hours, in which the connection was idle and somebody cut it.
+    disconnect()
     try:
         _publish(job, stored, wanted)
     except jobs.ClaimLost:

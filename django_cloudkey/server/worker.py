@@ -9,12 +9,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from django.db import DatabaseError, connections
+from django.db import Error
 from django.db.models.functions import Now
 
 from . import files, jobs, notifications, one_time, pipeline
 from .conf import cloud
-from .models import DiscardedFile, Job, RateCounter, SavedAnswer, UploadSlot, atomic
+from .models import (
+    DiscardedFile,
+    Job,
+    RateCounter,
+    SavedAnswer,
+    UploadSlot,
+    atomic,
+    disconnect,
+)
 from .notifier import Notifier
 
 logger = logging.getLogger(__name__)
@@ -66,7 +74,7 @@ class Worker:
                 if drain:
                     raise
                 logger.exception("The queue cannot be read or tidied up; trying again")
-                connections[cloud.database].close()
+                disconnect()
             if job is not None:
                 self._work(job)
                 closed += 1
@@ -90,7 +98,7 @@ class Worker:
             except Exception:
                 # The job keeps its row and its lease: it is tried again when that runs out.
                 logger.exception("Job %s: an unexpected failure", job.pk)
-                connections[cloud.database].close()
+                disconnect()
         logger.info("Job %s: closed after %.1f s", job.pk, time.monotonic() - started)
 
 
@@ -105,8 +113,9 @@ def _kept_alive(job: Job) -> Iterator[threading.Event]:
             while not ended.wait(cloud.lease / 4):
                 try:
                     renewed = jobs.renew(job)
-                except DatabaseError:
+                except Error:
                     logger.exception("Job %s: the lease could not be renewed", job.pk)
+                    disconnect()
                     renewed = time.monotonic() < deadline
                 else:
                     deadline = time.monotonic() + cloud.lease
@@ -114,7 +123,7 @@ def _kept_alive(job: Job) -> Iterator[threading.Event]:
                     lost.set()
                     return
         finally:
-            connections[cloud.database].close()
+            disconnect()
 
     thread = threading.Thread(target=renew, name=f"lease-{job.pk}", daemon=True)
     thread.start()

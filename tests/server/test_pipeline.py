@@ -16,7 +16,7 @@ from django_cloudkey.server import files, jobs, pipeline
 from django_cloudkey.server.models import Asset, DiscardedFile, Job, Media
 from django_cloudkey.server.worker import Worker, tidy_up
 
-from ..conftest import Cloud
+from ..conftest import Cloud, cut_connection
 
 ASSETS = ("mp4_h264_aac", "jpeg_thumbnail_medium")
 SECRET = "what no viewer may read"
@@ -272,6 +272,25 @@ def test_progress_is_written(cloud: Cloud, clip: Path) -> None:
     assets = cloud.client.media.get_assets(id=media.pk)
     assert assets["mp4_h264_aac"] == {"status": "processing", "progress": 42}
     assert assets["source"] == {"status": "pending"}
+
+
+def test_f12_connection_that_is_cut_while_it_encodes_costs_no_attempt(
+    cloud: Cloud, draw_clip: Callable[..., Path]
+) -> None:
+    media = cloud.upload(draw_clip("a-while.mp4", seconds=40, size="640x360"), ASSETS)
+    cuts: list[bool] = []
+
+    def cut_once() -> bool:
+        if not cuts and Asset.objects.filter(progress__gt=0, status="processing").exists():
+            cuts.append(True)
+            cut_connection()
+        return False
+
+    pipeline.process(claimed(), cut_once)
+
+    assert cuts, "the work ended before the connection was cut"
+    assert {asset.status for asset in Asset.objects.filter(media=media)} == {"ready"}
+    assert (Job.objects.get().state, Job.objects.get().attempts) == ("done", 1)
 
 
 def test_second_media_of_an_upload_keeps_the_source(cloud: Cloud, clip: Path) -> None:

@@ -16,9 +16,11 @@ import requests
 from django_cloudkey.client import InvalidParameter, LimitExceeded, TransportException
 from django_cloudkey.server import files
 from django_cloudkey.server.models import Asset, UploadSlot
+from django_cloudkey.server.uploads import receiver
+from django_cloudkey.server.uploads.receiver import SlotHandler
 from django_cloudkey.server.worker import tidy_up
 
-from ..conftest import Cloud
+from ..conftest import Cloud, cut_connection
 from .uploading import (
     CONTENT,
     FILE,
@@ -93,6 +95,28 @@ def test_client_raises_limit_exceeded_with_the_sentence(
 
     assert caught.value.code == 1030
     assert caught.value.message == "The file is longer than 1000000 bytes."
+
+
+def test_f12_connection_that_is_cut_while_a_file_arrives_costs_no_file(
+    slot: UploadSlot, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "TELL_EVERY", 0)
+    tell = SlotHandler._tell
+    cuts: list[bool] = []
+
+    def cut_and_tell(handler: SlotHandler) -> None:
+        if not cuts:
+            cuts.append(True)
+            cut_connection()
+        tell(handler)
+
+    monkeypatch.setattr(SlotHandler, "_tell", cut_and_tell)
+
+    assert post(url).status_code == 200
+
+    assert cuts
+    slot.refresh_from_db()
+    assert (slot.state, slot.size) == ("done", len(CONTENT))
 
 
 # What is never used

@@ -14,7 +14,7 @@ from django_cloudkey.server import files, jobs
 from django_cloudkey.server.models import Account, DiscardedFile, Job, Media
 from django_cloudkey.server.worker import Worker, _kept_alive, tidy_up
 
-from ..conftest import Cloud
+from ..conftest import Cloud, cut_connection
 
 
 @pytest.fixture
@@ -68,6 +68,27 @@ def test_loss_of_the_lease_is_noticed(job: Job, settings: Any) -> None:
 
     with _kept_alive(job) as lost:
         assert lost.wait(5)
+
+
+def test_f12_lease_is_renewed_after_its_connection_was_cut(
+    job: Job, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "LEASE": 1}
+    really, calls = jobs.renew, []
+
+    def renew(job: Job) -> bool:
+        calls.append(job)
+        if len(calls) == 2:
+            cut_connection()
+        return really(job)
+
+    monkeypatch.setattr(jobs, "renew", renew)
+
+    with _kept_alive(job) as lost:
+        time.sleep(2)
+        assert jobs.claim() is None
+        assert not lost.is_set()
+    assert len(calls) > 3
 
 
 def test_discarded_files_are_removed(account: Account, tmp_path: Path) -> None:

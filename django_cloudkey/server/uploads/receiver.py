@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.core.files.uploadhandler import FileUploadHandler, StopFutureHandlers, StopUpload
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest
 
 from .. import files
 from ..conf import cloud
-from ..models import UploadSlot
+from ..models import UploadSlot, disconnect
 
 logger = logging.getLogger(__name__)
 
@@ -135,9 +135,10 @@ class SlotHandler(FileUploadHandler):
     def _tell(self) -> None:
         try:
             UploadSlot.objects.filter(pk=self._slot_id).update(received=self.size)
-        except DatabaseError:
+        except Error:
             # Nobody loses a file for the sake of a progress bar.
             logger.warning("Upload %s: its progress could not be noted", self._slot_id)
+            disconnect()
         self._told = time.monotonic()
 
     def _stop(self, reason: Refused) -> None:
