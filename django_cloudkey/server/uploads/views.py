@@ -82,7 +82,7 @@ def _receive(request: HttpRequest) -> dict[str, Any]:
 
 def _announced_size(request: HttpRequest) -> int:
     text = request.headers.get("Content-Length") or "0"
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise Refused(400, "The Content-Length is not a number.")
     return int(text)
 
