@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from django.db import connections
@@ -366,6 +366,18 @@ def test_t164_aborted_request_was_a_use(cloud: Cloud) -> None:
     assert OneTimeClaim.objects.count() == 1
 
 
+@pytest.mark.parametrize("level", [SecLevel.ASNUM, SecLevel.COUNTRY])
+@pytest.mark.parametrize("kind", ["stream", "embed"])
+def test_t164_first_viewer_of_whom_nobody_knows_what_the_level_asks_for(
+    viewer: Viewer, sign: Sign, kind: str, level: SecLevel
+) -> None:
+    """This cloud has no file of countries or of networks."""
+    url = sign(SecLevel.DELEGATE | SecLevel.USEONCE | level, kind=kind)
+
+    assert viewer.status(url) == 403
+    assert not OneTimeClaim.objects.exists()
+
+
 def test_t168_second_viewer_finds_no_other_way(viewer: Viewer, sign: Sign) -> None:
     url = sign(SecLevel.DELEGATE | SecLevel.IP | SecLevel.USERAGENT)
     first = {AT: FRENCH, AGENT: "Firefox"}
@@ -510,6 +522,12 @@ def test_t173_t175_what_is_not_signed_is_ignored_and_not_shown(
     assert not any(each in shown for each in (b"<script>", b"%3Cscript", b"javascript:", b"utm_"))
 
 
+def test_t173_more_parameters_than_any_address_has(viewer: Viewer) -> None:
+    """Of the historical scheme, which has to read them: they say how a page is shown."""
+    assert viewer.status(f"{viewer.stream_url()}{'&a=1' * 62}") == 200
+    assert viewer.status(f"{viewer.stream_url()}{'&a=1' * 100}") == 403
+
+
 @pytest.mark.parametrize("name", ["a\r\nSet-Cookie: x=y", 'a"b', "../../x", "x.exe", "\u202egpj"])
 def test_t174_name_inside_a_token(viewer: Viewer, name: str) -> None:
     user, media = viewer.signer.user_id, viewer.media.pk
@@ -526,6 +544,18 @@ def test_t174_name_inside_a_token(viewer: Viewer, name: str) -> None:
     assert disposition.rstrip('"').endswith(".mp4")
     assert not any(each in disposition for each in ("\r", "\n", "/", "other", "\u202e"))
     assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "\u00e9" * 250, "\U0001f3ac" * 250])
+def test_t174_name_that_is_longer_than_a_token(viewer: Viewer, name: str) -> None:
+    """Whoever may watch once gets an address with all that is left of the name."""
+    url = viewer.stream_url(protocol="http", seclevel=SecLevel.USEONCE, filename=name)
+
+    location = viewer.get(url).headers["Location"]
+
+    answer = viewer.get(location)
+    assert answer.status == 200
+    assert quote(name[:40]) in answer.headers["Content-Disposition"]
 
 
 def test_t176_drm_tokens_open_nothing(viewer: Viewer) -> None:

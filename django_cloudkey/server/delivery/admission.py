@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
+from ...protocol.scheme2.encoding import to_json
 from ...protocol.scheme2.url_token import is_token
 from ...protocol.seclevel import SecLevel, Viewer
 from ...protocol.signing import URLRefused, read_auth
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 # Plain numbers: operations on members of an IntFlag are slow.
 _IP, _USEONCE = SecLevel.IP.value, SecLevel.USEONCE.value
+MAX_NAME_SIZE = 1000  # bytes of JSON; a token has room for one such text
 _OF_NETWORK = (SecLevel.IP | SecLevel.ASNUM | SecLevel.COUNTRY).value
 
 
@@ -54,8 +56,16 @@ class Grant:
             level=level,
             viewer=self.viewer,
             expires=terms.expires,
-            options={"filename": name} if name else None,
+            options={"filename": _short(name)} if name else None,
         )
+
+
+def _short(name: str) -> str:
+    """Return as much of a file's name as a token takes."""
+    name = name[:255]
+    while len(to_json(name)) > MAX_NAME_SIZE:
+        name = name[:-1]
+    return name
 
 
 def admit(request: HttpRequest, address: Page | Stream | Thumbnail) -> Grant:

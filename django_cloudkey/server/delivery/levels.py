@@ -70,10 +70,23 @@ def check_first(terms: Terms, viewer: Viewer, *, is_use: bool) -> None:
             apart is not known.
         DatabaseError: nobody knows.
     """
+    own = _own_values(terms.level, viewer)
+    if not all(own):
+        raise URLRefused("viewer")
     if terms.level & USEONCE:
         _check_unused(terms, viewer, is_use)
-    elif terms.level & DELEGATE:
-        _check_delegate(terms, viewer, is_use)
+    elif own:
+        _check_delegate(terms, own, is_use)
+
+
+def _own_values(level: int, viewer: Viewer) -> list[str]:
+    """
+    Return what tells the first viewer of a delegated address from others; nothing for a level that
+    is DELEGATE alone, which is NONE under another name.
+    """
+    if not level & DELEGATE:
+        return []
+    return [getattr(viewer, name) for bit, name in OF_VIEWER if level & bit]
 
 
 def _check_unused(terms: Terms, viewer: Viewer, is_use: bool) -> None:
@@ -85,12 +98,7 @@ def _check_unused(terms: Terms, viewer: Viewer, is_use: bool) -> None:
         raise URLRefused("used")
 
 
-def _check_delegate(terms: Terms, viewer: Viewer, is_use: bool) -> None:
-    values = [getattr(viewer, name) for bit, name in OF_VIEWER if terms.level & bit]
-    if not values:
-        return  # alone it binds nothing: it is NONE under another name
-    if not all(values):
-        raise URLRefused("viewer")
+def _check_delegate(terms: Terms, values: list[str], is_use: bool) -> None:
     key, holder = f"delegate:{terms.key}", _digest(values)
     # Most requests are of who is it already: only who finds nobody writes, as writers take turns.
     first = one_time.holder_of(key)

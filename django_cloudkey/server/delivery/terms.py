@@ -44,8 +44,6 @@ class Terms:
     referers: tuple[Prefix, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     """How it is to be shown; signed under scheme 2."""
-    is_session: bool = False
-    """Signed by this cloud, for whoever it has let in."""
 
 
 def verify_historical(
@@ -150,7 +148,10 @@ def _key_of(account: Account, token: URLToken) -> str:
 
 
 def _options_of(query: str) -> dict[str, str]:
-    pairs = dict(parse_qsl(query, max_num_fields=64))
+    try:
+        pairs = dict(parse_qsl(query, max_num_fields=64))
+    except ValueError as error:
+        raise URLRefused("malformed") from error
     return {name: pairs[name] for name in _OPTIONS if name in pairs}
 
 
@@ -177,5 +178,4 @@ def _terms_of(claims: Claims, kid: str) -> Terms:
         countries=claims.countries,
         referers=claims.referers,
         options={name: str(value) for name, value in claims.options.items()},
-        is_session=sessions.is_own(kid),
     )
