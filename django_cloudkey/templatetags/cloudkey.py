@@ -67,7 +67,12 @@ def _still(value: Any) -> str:
 
 
 def _title(value: Any) -> str:
-    return escape(str(value or ""))
+    text = str(value or "")
+    # What is HTML already, such as a text of {% blocktranslate asvar %}, has its "&" escaped.
+    return text.translate(_ENDS_ATTRIBUTE) if hasattr(text, "__html__") else escape(text)
+
+
+_ENDS_ATTRIBUTE = str.maketrans({"<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 
 def _seconds(value: Any) -> int:

@@ -152,6 +152,24 @@ def test_t225_address_is_escaped_once(tag: str) -> None:
     assert here.count("&amp;amp;") == kept.count("&amp;amp;") == raw.count("&amp;") == 0
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "{% blocktranslate asvar t %}{{ name }}{% endblocktranslate %}{% cloudkey_TAG v title=t %}",
+        "{% cloudkey_TAG v title=name|escape %}",
+        "{% cloudkey_TAG v title='&lt;i&gt; Tom &amp; &#x27;Jerry&quot;' %}",
+        "{% cloudkey_TAG v title='<i> Tom &amp; &#x27;Jerry\"' %}",
+    ],
+)
+def test_t225_title_that_is_html_already_is_escaped_once(tag: str) -> None:
+    name = "<i> Tom & 'Jerry\""
+    for kind, attribute in (("embed", "title"), ("video", "aria-label")):
+        template = Template("{% load cloudkey i18n %}" + tag.replace("TAG", kind))
+        elements = Elements(template.render(Context({"v": MEDIA, "name": name})))
+        assert elements.attributes[attribute] == name
+        assert set(elements.attributes) == (EMBED if kind == "embed" else VIDEO)
+
+
 def test_t225_html_in_a_variable_is_html_and_nothing_else() -> None:
     template = "{% load cloudkey %}{% cloudkey_embed media title=text as player %}{{ player }}"
 
