@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from django.utils.timezone import is_naive, make_aware
 
 from .client import CloudKey
 from .conf import DEFAULT_ALIAS, AccountSettings
@@ -50,14 +52,15 @@ def sign_for(
         method: ``get_embed_url``, ``get_stream_url`` or ``get_thumbnail_url``.
         account: Alias; the field's by default, ``"default"`` for an id.
         seclevel: By name or number; the field's by default, else the account's.
-        options: *expires* (the last second of validity, Unix time; by default as the account says)
-            and further arguments of the method; values of the viewer among them are taken as they
-            are, see :func:`~django_cloudkey.viewers.restrictions_for`.
+        options: *expires* (the last second of validity, Unix time or a ``datetime``; by default as
+            the account says) and further arguments of the method; values of the viewer among them
+            are taken as they are, see :func:`~django_cloudkey.viewers.restrictions_for`.
 
     Raises:
         ImproperlyConfigured: the account cannot be used.
         InvalidParameter: *media* is no media id, or an option is wrong.
-        ValueError: the level is unknown, or needs what the request does not have.
+        ValueError: the level is unknown, or needs what the request does not have; *expires* is no
+            moment, or one that no cloud would accept.
     """
     level = None if seclevel is None else parse_seclevel(seclevel).value
     signer = signer_of(media, account, level)
@@ -98,9 +101,16 @@ class Signer:
                 :func:`~django_cloudkey.viewers.restrictions_for`.
         """
         found = restrictions_for(request, self.level, given, account=self._account)
-        found["expires"] = given.get("expires") or end_of(self._account)
+        end = given.get("expires")
+        found["expires"] = end_of(self._account) if end is None else self._end(end)
         found["stable"] = self._is_stable
         return found
+
+    def _end(self, expires: object) -> int:
+        try:
+            return unix_time(expires)
+        except ValueError as error:
+            raise ValueError(f"expires: {error}.") from error
 
     def embed_url(
         self, id: str, restrictions: Mapping[str, Any], options: Mapping[str, int] = NO_OPTIONS
@@ -139,8 +149,19 @@ class Scheme2Signer(Signer):
     def restrictions(self, request: HttpRequest | None, given: Mapping[str, Any]) -> dict[str, Any]:
         found = super().restrictions(request, given)
         if self._is_stable:
-            found["issued"] = min(start_of(self._account), int(found["expires"]) - 1)
+            end = found["expires"]
+            start = min(start_of(self._account), end - 1)
+            found["issued"] = max(start, end - self._account.max_token_lifetime)
         return found
+
+    def _end(self, expires: object) -> int:
+        end, longest = super()._end(expires), self._account.max_token_lifetime
+        if end > time.time() + longest:
+            raise ValueError(
+                f"expires: the cloud refuses an address that is valid for more than {longest} "
+                "seconds (MAX_TOKEN_LIFETIME)."
+            )
+        return end
 
     def embed_url(
         self, id: str, restrictions: Mapping[str, Any], options: Mapping[str, int] = NO_OPTIONS
@@ -190,6 +211,34 @@ def signer_of(
         )
         _signers[account, level] = signer
     return signer
+
+
+def unix_time(moment: object) -> int:
+    """
+    Return a moment as Unix time.
+
+    Args:
+        moment: A ``datetime``, of the current time zone if it names none; or Unix time already, as
+            a number or a text.
+
+    Raises:
+        ValueError: it is no moment of our days, such as a number of seconds from now.
+    """
+    if isinstance(moment, datetime):
+        aware = make_aware(moment) if is_naive(moment) else moment
+        seconds: Any = aware.timestamp()
+    else:
+        seconds = moment
+    try:
+        whole = int(seconds)
+    except (TypeError, ValueError, OverflowError):
+        whole = 0
+    if not _FIRST_MOMENT <= whole <= _LAST_MOMENT:
+        raise ValueError(f"it is a moment, as Unix time or a datetime, got {moment!r}")
+    return whole
+
+
+_FIRST_MOMENT, _LAST_MOMENT = 10**9, 10**10 - 1  # ten digits, as addresses have them
 
 
 def end_of(account: AccountSettings, now: float | None = None) -> int:

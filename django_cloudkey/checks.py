@@ -26,7 +26,6 @@ from .conf import (
     wrong_setting,
 )
 from .in_process import cloud_database
-from .protocol.scheme2.url_token import LIFETIME
 
 MIN_KEY_LENGTH = 32
 STORAGE = "django_cloudkey.storage.CloudKeyStorage"
@@ -69,19 +68,21 @@ def check_name(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
 @register()
 def check_lifetimes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Accounts whose addresses would live for longer than a cloud takes tokens."""
+    accounts = ((alias, read_account(alias, [])) for alias in aliases())
     return [
         Warning(
             f'{NAME}["{alias}"] signs addresses for {longest} seconds (URL_LIFETIME and '
-            f"URL_BUCKET), and under scheme 2 a cloud refuses those of more than {LIFETIME}, "
-            "unless it is told otherwise.",
-            hint=f'"URL_LIFETIME": {LIFETIME - account.url_bucket}, or less. Silence this if the '
-            'cloud\'s CLOUDKEY_SERVER["MAX_TOKEN_LIFETIME"] allows it.',
+            f"URL_BUCKET), and under scheme 2 a cloud refuses those of more than {most} "
+            "(MAX_TOKEN_LIFETIME).",
+            hint=f'"URL_LIFETIME": {max(1, most - account.url_bucket)}, or less; or here, too, the '
+            'cloud\'s CLOUDKEY_SERVER["MAX_TOKEN_LIFETIME"].',
             id="cloudkey.W003",
         )
-        for alias in aliases()
-        if (account := read_account(alias, [])) is not None
+        for alias, account in accounts
+        if account is not None
         and account.secret is not None
-        and (longest := account.url_lifetime + account.url_bucket) > LIFETIME
+        and (longest := account.url_lifetime + account.url_bucket)
+        > (most := account.max_token_lifetime)
     ]
 
 

@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from .protocol.scheme2.keys import is_kid, is_secret
+from .protocol.scheme2.url_token import LIFETIME
 from .protocol.seclevel import SecLevel, Viewer, parse_seclevel
 from .protocol.secret import Secret
 from .protocol.signing import URL_LIFETIME
@@ -81,6 +82,9 @@ class AccountSettings:
     url_bucket: int = 0
     """``URL_BUCKET``: seconds within which a viewer's addresses stay the same, so that pages can be
     cached; they are valid for as much longer. 0 gives every page addresses of its own."""
+    max_token_lifetime: int = LIFETIME
+    """``MAX_TOKEN_LIFETIME``: seconds for which the cloud takes addresses of scheme 2, as its own
+    setting of this name says; a week by default."""
 
 
 def aliases() -> dict[str, Any]:
@@ -359,6 +363,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "VIEWER": _viewer,
     "URL_LIFETIME": _number(1, MAX_URL_LIFETIME),
     "URL_BUCKET": _number(0, MAX_URL_LIFETIME),
+    "MAX_TOKEN_LIFETIME": _number(1, MAX_URL_LIFETIME),
 }
 KEYS = set(_READERS)
 REQUIRED = ("USER_ID", "BASE_URL")

@@ -35,7 +35,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from ..addresses import Signer, signer_of
+from ..addresses import Signer, signer_of, unix_time
 from ..fields import FieldMedia
 from ..plain_text import printable
 from ..protocol.assets import DEFAULT, is_thumbnail
@@ -76,17 +76,13 @@ _ENDS_ATTRIBUTE = str.maketrans({"<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "
 
 
 def _seconds(value: Any) -> int:
-    seconds = _whole(value or 0)
+    try:
+        seconds = int(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"it is a number of seconds, got {value!r}") from None
     if seconds < 0:
         raise ValueError(f"it is a second of the video, got {value!r}")
     return seconds
-
-
-def _whole(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"it is a number of seconds, got {value!r}") from None
 
 
 def _flag(value: Any) -> int:
@@ -98,7 +94,7 @@ def _alias(value: Any) -> str | None:
 
 
 def _moment(value: Any) -> int | None:
-    return None if value is None else _whole(value)
+    return None if value is None else unix_time(value)
 
 
 def _level(value: Any) -> int | None:

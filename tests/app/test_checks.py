@@ -98,7 +98,10 @@ def test_w003_addresses_that_live_for_longer_than_tokens_may(settings: Any) -> N
     (message,) = check_lifetimes(None)
     assert message.id == "cloudkey.W003"
     assert message.msg.startswith('CLOUDKEYS["default"] signs addresses for 608340 seconds')
-    assert str(message.hint).startswith(f'"URL_LIFETIME": {WEEK - 3600}, or less.')
+    assert str(message.hint).startswith(f'"URL_LIFETIME": {WEEK - 3600}, or less;')
+
+    configure(settings, MAX_TOKEN_LIFETIME=WEEK + 3600)
+    assert check_lifetimes(None) == []
 
 
 def test_misspelt_key_is_not_missing_as_well(settings: Any) -> None:

@@ -25,7 +25,7 @@ from django_cloudkey.fields import FieldMedia, MediaField
 from django_cloudkey.media_state import describe
 from django_cloudkey.protocol.scheme2.claims import Claims
 from django_cloudkey.protocol.scheme2.keys import Keys, new_secret
-from django_cloudkey.protocol.scheme2.url_token import verify_token
+from django_cloudkey.protocol.scheme2.url_token import read_token, verify_token
 from django_cloudkey.protocol.seclevel import Viewer
 from django_cloudkey.protocol.signing import URLRefused
 from django_cloudkey.protocol.urls import Page, Stream, Thumbnail, parse
@@ -271,6 +271,37 @@ def test_page_about_something_that_is_over_is_a_page(settings: Any, bucket: int)
 
     with pytest.raises(URLRefused, match="expired"):
         read(url)
+
+
+DAY = 24 * 3600
+
+
+@pytest.mark.parametrize("bucket", [0, DAY])
+def test_end_is_no_later_than_the_cloud_takes_tokens_for(settings: Any, bucket: int) -> None:
+    configure(settings, URL_BUCKET=bucket)
+    media = field_media()
+    now = int(time.time())
+
+    claims = read(media.embed_url(expires=now + 7 * DAY))  # as the cloud reads it
+
+    assert claims.expires == now + 7 * DAY
+    with pytest.raises(ValueError, match="expires: the cloud refuses an address that is valid for"):
+        media.embed_url(expires=now + 7 * DAY + 60)
+    assert render("cloudkey_embed media expires=end", media=media, end=now + 8 * DAY) == ""
+
+    configure(settings, URL_BUCKET=bucket, MAX_TOKEN_LIFETIME=30 * DAY)
+    auth = parse_qs(urlsplit(media.embed_url(expires=now + 30 * DAY)).query)["auth"][0]
+    _kid, claims = read_token(auth)
+    assert claims.expires == now + 30 * DAY
+    assert now - bucket - 5 <= claims.issued <= now + 5
+    assert claims.expires - claims.issued <= 30 * DAY
+
+
+def test_historical_addresses_live_as_long_as_they_are_asked_to(settings: Any) -> None:
+    account = {"USER_ID": USER, "API_KEY": "0123456789" * 4, "BASE_URL": BASE}
+    settings.CLOUDKEYS = {"default": account}
+
+    assert field_media().embed_url(expires=time.time() + 300 * DAY).startswith(BASE)
 
 
 # One setting decides

@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import time
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +17,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import RequestFactory
+from django.utils.timezone import make_naive
 from hypothesis import given, strategies
 
-from django_cloudkey.addresses import end_of
+from django_cloudkey.addresses import end_of, sign_for
 from django_cloudkey.fields import FieldMedia, MediaField
 from django_cloudkey.protocol.exceptions import InvalidParameter
 from django_cloudkey.protocol.seclevel import Viewer
@@ -158,6 +160,30 @@ def test_end_is_what_the_template_says() -> None:
     assert parse_auth(urlsplit(url).query.removeprefix("auth=")).expires == expires
 
 
+def test_end_may_be_a_datetime(settings: Any) -> None:
+    settings.TIME_ZONE = "Europe/Paris"
+    end = datetime(2030, 6, 1, 12, 0, tzinfo=UTC)
+    shown = (
+        end,
+        make_naive(end),
+        int(end.timestamp()),
+        str(int(end.timestamp())),
+        end.timestamp() + 0.5,
+    )
+
+    for expires in shown:
+        tag = render("cloudkey_embed_url media expires=expires", media=MEDIA, expires=expires)
+        signed = sign_for(None, "get_embed_url", MEDIA, expires=expires)
+        for url in (tag, signed):
+            assert parse_auth(urlsplit(url).query.removeprefix("auth=")).expires == end.timestamp()
+
+
+def test_end_that_is_none_does_not_open_what_it_was_to_close() -> None:
+    for expires in (0, 3600, "soon", float("nan"), 10**10):
+        with pytest.raises(ValueError, match="expires: it is a moment"):
+            Lesson(video=MEDIA).video.embed_url(expires=expires)
+
+
 MISSPELT = [
     ("cloudkey_embed", "cloudkey_embed needs a media"),
     ("cloudkey_embed as x", "cloudkey_embed needs a media"),
@@ -178,7 +204,14 @@ MISSPELT = [
     ("cloudkey_embed media loading='soon'", "loading: it is one of lazy, eager; got 'soon'"),
     ("cloudkey_embed media start='x'", "start: it is a number of seconds, got 'x'"),
     ("cloudkey_embed media start=-1", "start: it is a second of the video, got -1"),
-    ("cloudkey_embed media expires='soon'", "expires: it is a number of seconds, got 'soon'"),
+    (
+        "cloudkey_embed media expires='soon'",
+        "expires: it is a moment, as Unix time or a datetime, ",
+    ),
+    (
+        "cloudkey_embed media expires=3600",
+        "expires: it is a moment, as Unix time or a datetime, got",
+    ),
     ("cloudkey_embed media countries=33", "countries: it is a list or a text, got 33"),
 ]
 
@@ -211,8 +244,17 @@ WRONG = [
     ("cloudkey_embed media start=v", "x", ValueError, "start: it is a number of seconds"),
     ("cloudkey_embed media start=v", float("inf"), ValueError, "start: it is a number of seconds"),
     ("cloudkey_embed media start=v", -1, ValueError, "start: it is a second of the video"),
-    ("cloudkey_embed media expires=v", "soon", ValueError, "expires: it is a number of seconds"),
-    ("cloudkey_embed media expires=v", "", ValueError, "expires: it is a number of seconds"),
+    ("cloudkey_embed media expires=v", "soon", ValueError, "expires: it is a moment"),
+    ("cloudkey_embed media expires=v", "", ValueError, "expires: it is a moment"),
+    ("cloudkey_embed media expires=v", 0, ValueError, "expires: it is a moment"),
+    ("cloudkey_embed media expires=v", 3600, ValueError, "expires: it is a moment"),
+    ("cloudkey_embed media expires=v", 10**10, ValueError, "expires: it is a moment"),
+    (
+        "cloudkey_embed media expires=v",
+        datetime(9999, 1, 1, tzinfo=UTC),
+        ValueError,
+        "expires: it is a moment",
+    ),
     ("cloudkey_video media asset_name=v", "../x", InvalidParameter, "not the name of an asset"),
     ("cloudkey_video media asset_name=v", 7, InvalidParameter, "not the name of an asset"),
     ("cloudkey_video media poster=v", "mp4_h264", ValueError, "poster: it is the name of a still"),
