@@ -127,7 +127,7 @@ class CloudKeyStorage(BaseStorage):  # type: ignore[misc]
     def size(self, name: str) -> int:
         media, _base = _split(name)
         size = self._found(media, [f"meta.{SIZE_KEY}"]).get("meta", {}).get(SIZE_KEY, "")
-        if not str(size).isdigit():
+        if not re.fullmatch(r"[0-9]{1,18}", str(size), re.ASCII):
             raise FileNotFoundError(name)  # a media that was made by other means
         return int(size)
 

@@ -2,13 +2,14 @@
 What the widget asks this site: an upload address, a media for what it sent, the state of a media,
 and the media that are there already.
 
-Every view needs a user who may add or change rows of the field's model; writing needs the CSRF
-token. The file itself never passes through here. Who looks through the library sees media that
-others uploaded for other fields, which takes a permission of its own.
+Every view needs a user who may add or change rows of the field's model, or of one that extends it;
+writing needs the CSRF token. The file itself never passes through here. Who looks through the
+library sees media that others uploaded for other fields, which takes a permission of its own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,9 @@ from .uploads import UploadRefused, finish_upload, note_pick, open_upload
 MAX_REFERENCES = 20  # that one request for states may name; each is a call to the cloud
 
 
+_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
 class BadAnswer(Exception):
     """A request that cannot be answered; the text is for the editor."""
 
@@ -46,13 +50,13 @@ def ticket(request: HttpRequest) -> JsonResponse:
     """Answer ``{"ticket", "url"}``: an address that takes one file of this user for this field."""
     try:
         field = _field(request, request.POST.get("field", ""))
-        name, size = request.POST.get("name", ""), request.POST.get("size", "")
-        if not name or not size.isascii() or not size.isdigit() or not 0 < int(size) < 2**63:
+        name = request.POST.get("name", "").replace("\0", "")
+        size = _size(request.POST.get("size", ""))
+        if not name or not size:
             raise BadAnswer(_("The file is empty, or has no name."))
-        name = name.replace("\0", "")
-        field.limits.check(extension=extension_of(name), size=int(size))
+        field.limits.check(extension=extension_of(name), size=size)
         upload, url = open_upload(
-            request.user, field.label, account=field.account, name=name, size=int(size)
+            request.user, field.label, account=field.account, name=name, size=size
         )
     except (BadAnswer, ValidationError) as error:
         return _failure(_sentence(error), 400)
@@ -170,6 +174,11 @@ def remote_failure(error: RPCException) -> str:
     return _("The video cloud could not do this: %(message)s") % {"message": error.message}
 
 
+def _size(text: str) -> int:
+    """Return bytes; 0 for what is no number of them that a column holds."""
+    return int(text) if _DIGITS.fullmatch(text) else 0
+
+
 def _field(
     request: HttpRequest,
     label: str,
@@ -184,9 +193,12 @@ def _field(
         field: Any = model._meta.get_field(name)
     except (LookupError, ValueError, FieldDoesNotExist) as error:
         raise PermissionDenied from error
-    options = model._meta
-    permissions = (f"{options.app_label}.{action}_{options.model_name}" for action in actions)
-    if not isinstance(field, MediaField) or not any(map(request.user.has_perm, permissions)):
+    if not isinstance(field, MediaField):
+        raise PermissionDenied
+    # A form of a proxy, or of a model with a table of its own, names the field where its column is.
+    rows = (each._meta for each in apps.get_models() if issubclass(each, field.model))
+    permissions = (f"{each.app_label}.{do}_{each.model_name}" for each in rows for do in actions)
+    if not any(map(request.user.has_perm, permissions)):
         raise PermissionDenied
     if may_browse and not request.user.has_perm(BROWSE):
         raise PermissionDenied

@@ -10,10 +10,12 @@ import requests
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from django_cloudkey import cloudkeys
+from django_cloudkey.media_state import describe
 from django_cloudkey.models import Upload
 from django_cloudkey.references import Reference, read
 from django_cloudkey.uploads import finish_upload, open_upload
-from tests.testapp.models import Lesson
+from tests.testapp.models import Episode, Lesson
 
 from ..conftest import DATABASES, Cloud
 
@@ -115,6 +117,19 @@ def test_every_view_needs_a_permission(method: str, path: str, who: str) -> None
     assert getattr(client, method)(f"/cloudkey/{path}/", data).status_code == 403
 
 
+@pytest.mark.parametrize("model", ["rerun", "pilot"])
+def test_permission_for_a_model_that_extends_the_fields_is_enough(cloud: Cloud, model: str) -> None:
+    user = User.objects.create_user("editor", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename=f"change_{model}"))
+    field = Episode._meta.get_field("video").label  # what its forms name
+
+    answer = browser_of(user).post("/cloudkey/ticket/", {**FILE, "field": field})
+
+    assert answer.status_code == 200
+    others = {**FILE, "field": FIELD}
+    assert browser_of(user).post("/cloudkey/ticket/", others).status_code == 403
+
+
 @pytest.mark.parametrize("path", ["ticket", "finish"])
 def test_writing_needs_the_token_of_a_form(editor: User, path: str) -> None:
     client = Client(enforce_csrf_checks=True)
@@ -154,7 +169,16 @@ def test_only_media_fields_take_uploads(browser: Client, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"size": "0"}, {"size": "-1"}, {"size": "\u0661"}, {"name": ""}]
+    "change",
+    [
+        {"size": "0"},
+        {"size": "-1"},
+        {"size": "\u0661"},
+        {"size": "9" * 19},
+        {"size": "9" * 5000},
+        {"name": ""},
+        {"name": "\0"},
+    ],
 )
 def test_ticket_for_nothing_is_refused(browser: Client, change: dict[str, str]) -> None:
     answer = browser.post("/cloudkey/ticket/", {**FILE, **change})
@@ -206,6 +230,12 @@ def test_failed_media_tells_its_reason(cloud: Cloud, browser: Client) -> None:
         "label": "failed",
         "reason": "This file is not a video that can be played.",
     }
+
+
+def test_cloud_that_does_not_tell_the_progress_is_at_the_beginning() -> None:
+    assets = {"source": {"status": "processing", "progress": None}}
+
+    assert describe(cloudkeys["default"], MEDIA, assets, [])["progress"] == 0
 
 
 def test_saved_form_claims_the_upload(cloud: Cloud, browser: Client, editor: User) -> None:
