@@ -75,10 +75,13 @@ def upload(media_field: MediaField, row: Any, shown: str) -> Outcome:
     except OSError as error:
         reason = {"reason": error.strerror or error}
         return Outcome("error", _("The local file cannot be read: %(reason)s") % reason)
-    row.refresh_from_db(fields=[name])
-    if getattr(row, name):
+    stored = _stored(row).values_list(name).first()
+    if stored is None or stored[0]:
+        with suppress(RPCException):  # cloudkey_reconcile finds it, too
+            cloudkeys[media_field.account].media.delete(id=media)
+        if stored is None:
+            return Outcome("error", _("The row was deleted meanwhile."))
         # A second click, or another editor, was quicker: his media is the one.
-        cloudkeys[media_field.account].media.delete(id=media)
         return Outcome("skipped", _("has a video already"))
     setattr(row, name, media)
     row.save(update_fields=[name])

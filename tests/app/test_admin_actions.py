@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db.models.fields.files import FieldFile
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from django_cloudkey.admin import row_actions
 from django_cloudkey.admin.mixin import MAX_ROWS
+from django_cloudkey.admin.row_actions import Outcome
 from django_cloudkey.client.media import Media
 from django_cloudkey.models import Upload
 from django_cloudkey.server.models import Asset
@@ -65,6 +69,67 @@ def address(action: str, row: Any, *, at: str = LIST) -> str:
 def select(browser: Client, action: str, *rows: Any, at: str = LIST) -> str:
     data = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
     return str(browser.post(at, data, follow=True).content.decode())
+
+
+# Uploading
+
+
+class Watched(FieldFile):
+    """A local file that tells when it was read to its end."""
+
+    on_close: Callable[[], None]
+
+    def close(self) -> None:
+        super().close()
+        self.on_close()
+
+
+def upload_while(row: Lesson, happens: Callable[[], None]) -> Outcome:
+    file = Watched(row, Lesson._meta.get_field("recording"), row.recording.name)
+    file.on_close = happens
+    row.recording = file
+    return row_actions.upload(Lesson._meta.get_field("video"), row, "")
+
+
+@pytest.fixture
+def talk(db: None) -> Lesson:
+    return Lesson.objects.create(title="A talk", recording=ContentFile(b"bytes", "talk.mp4"))
+
+
+def test_of_two_uploads_the_quicker_counts(cloud: Cloud, talk: Lesson) -> None:
+    outcome = upload_while(talk, lambda: _quicker(talk))
+
+    assert (outcome.state, outcome.label) == ("skipped", "has a video already")
+    assert Lesson.objects.get().video == OTHER
+    assert cloud.client.media.list()["total"] == 0
+
+
+def test_cloud_that_dies_before_the_second_upload_is_deleted_is_no_failure(
+    cloud: Cloud, talk: Lesson, settings: Any
+) -> None:
+    def happens() -> None:
+        _quicker(talk)
+        take_the_cloud_away(settings)
+
+    outcome = upload_while(talk, happens)
+
+    assert (outcome.state, outcome.label) == ("skipped", "has a video already")
+    assert Lesson.objects.get().video == OTHER
+
+
+def _quicker(row: Lesson) -> None:
+    Lesson.objects.filter(pk=row.pk).update(video=OTHER)
+
+
+def test_row_that_is_deleted_during_its_upload_leaves_no_video(cloud: Cloud, talk: Lesson) -> None:
+    outcome = upload_while(talk, lambda: _delete_row(talk))
+
+    assert (outcome.state, outcome.label) == ("error", "The row was deleted meanwhile.")
+    assert cloud.client.media.list()["total"] == 0
+
+
+def _delete_row(row: Lesson) -> None:
+    Lesson.objects.filter(pk=row.pk).delete()
 
 
 # Columns
