@@ -48,7 +48,7 @@ class Grant:
         level = terms.level & _OF_NETWORK | (_IP if terms.level & _USEONCE else 0)
         return sessions.sign(
             url,
-            account=self.account.pk,
+            account=self.account,
             issuer=terms.issuer,
             media=address.media,
             audience=audience_of(address),

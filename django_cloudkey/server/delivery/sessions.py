@@ -3,7 +3,8 @@ Addresses that the cloud signs by itself, for whoever it has let in.
 
 A player asks for a video in many pieces, without the page's headers, and again when the viewer
 seeks. Whoever was admitted gets an address for that: a token of scheme 2 with a key that comes from
-``SECRET_KEY``. It names the secret that admitted, and ends when that one is retired.
+``SECRET_KEY``. It names the secret that admitted, and ends when that one is retired; that of the
+historical key, which has no name, ends when that one is replaced.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ...protocol.scheme2.url_token import make_token
 from ...protocol.seclevel import Viewer
 from ...protocol.secret import Secret
 from ..conf import cloud
+from ..models import Account
 
 LIFETIME = 12 * 3600  # seconds; the longest
 SKEW = 600  # seconds by which the clocks of a cloud's machines may differ
@@ -40,21 +42,23 @@ def issuer_of(kid: str) -> str:
     return kid.removeprefix(_MARK)
 
 
-def keys_of(account: str, issuer: str) -> Keys:
+def keys_of(account: Account, issuer: str) -> Keys:
     """Return what sessions of the account are signed with."""
-    return _derived(settings.SECRET_KEY, account, issuer)
+    key = Secret("" if issuer else account.api_key)
+    return _derived(settings.SECRET_KEY, account.pk, issuer, key)
 
 
 @lru_cache(maxsize=1024)
-def _derived(secret_key: str, account: str, issuer: str) -> Keys:
-    digest = salted_hmac(SALT, account, secret=secret_key, algorithm="sha256").digest()
+def _derived(secret_key: str, account: str, issuer: str, key: Secret) -> Keys:
+    text = f"{account}{key.reveal()}"
+    digest = salted_hmac(SALT, text, secret=secret_key, algorithm="sha256").digest()
     return Keys(account, f"{_MARK}{issuer}", Secret(b64encode(digest)))
 
 
 def sign(
     url: str,
     *,
-    account: str,
+    account: Account,
     issuer: str,
     media: str,
     audience: str,
@@ -77,7 +81,7 @@ def sign(
     longest = cloud.max_token_lifetime
     issued = now - min(SKEW, longest // 2)
     claims = Claims(
-        user=account,
+        user=account.pk,
         media=media,
         audience=audience,
         issued=issued,

@@ -164,7 +164,7 @@ def _key_finder(account: Account) -> Callable[[str], Keys | None]:
             return find_keys(kid)
         issuer = sessions.issuer_of(kid)
         is_valid = find_keys(issuer) is not None if issuer else is_historical
-        return sessions.keys_of(account.pk, issuer) if is_valid else None
+        return sessions.keys_of(account, issuer) if is_valid else None
 
     return find
 
