@@ -3,18 +3,23 @@ How often the historical scheme is still used, so that an operator knows when it
 
 An address is verified for each range that a player asks for: a row that is written each time would
 be the slowest part of it. The first use is written at once, those of the next seconds together;
-what a process that is killed has not written is lost.
+what a process that is killed has not written is lost. Nobody is refused because of a count: one
+that the database does not take is written with the next.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
+from django.db import Error
 from django.db.models import F
 from django.utils import timezone
 
-from .models import LegacyUse
+from .models import LegacyUse, atomic
+
+logger = logging.getLogger(__name__)
 
 PERIOD = 10.0  # seconds
 
@@ -33,6 +38,16 @@ def note(account: str, kind: str) -> None:
             return
         _written[use] = now
         count = _waiting.pop(use)
+    try:
+        with atomic():
+            _write(account, kind, count)
+    except Error as error:
+        logger.warning("Account %s: a use (%s) could not be counted yet: %s", account, kind, error)
+        with _lock:
+            _waiting[use] = _waiting.get(use, 0) + count
+
+
+def _write(account: str, kind: str, count: int) -> None:
     rows = LegacyUse.objects.filter(account=account, kind=kind)
     if not rows.update(count=F("count") + count, last=timezone.now()):
         row = LegacyUse(account_id=account, kind=kind, count=0)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connections
 
 from django_cloudkey.client import CloudKey, SecLevel, sign_url
 from django_cloudkey.protocol.scheme2.request import place_of, sign_request
@@ -137,6 +140,16 @@ def test_players_that_are_open_end_when_the_scheme_does(viewer: Viewer) -> None:
     assert viewer.status(video) == 403
 
 
+def test_t178_players_that_are_open_end_when_the_key_does(viewer: Viewer) -> None:
+    text = viewer.get(viewer.signer.media.get_embed_url(viewer.media.pk)).body.decode()
+    video = text.split('<video src="')[1].split('"')[0]
+    assert viewer.status(video) == 200
+
+    call_command("cloudkey_account", "rotate", "demo", "--historical", stdout=StringIO())
+
+    assert viewer.status(video) == 403
+
+
 def test_one_account_s_switch_is_its_own(viewer: Viewer) -> None:
     Account.objects.create(name="other", legacy=Account.Legacy.OFF)
 
@@ -164,6 +177,24 @@ def test_what_was_taken_is_counted_and_nothing_else(
         counted[use.kind.partition(",")[0]] += use.count
     assert counted == taken
     assert sum(counted.values()) == {"strict": 5, "lenient": 7, "off": 0}[mode]
+
+
+def test_f33_use_that_cannot_be_counted_refuses_nobody(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(legacy_uses, "PERIOD", 0.0)
+
+    def fail(execute: Any, sql: str, *more: Any) -> Any:
+        if "legacyuse" in sql:
+            raise OperationalError("database is locked")
+        return execute(sql, *more)
+
+    with connections["cloud"].execute_wrapper(fail):
+        assert viewer.status(viewer.stream_url()) == 200
+    assert not LegacyUse.objects.exists()
+
+    assert viewer.status(viewer.stream_url()) == 200
+    assert LegacyUse.objects.get().count == 2
 
 
 def test_a_player_is_one_use_however_much_of_it_is_watched(
