@@ -45,6 +45,9 @@ def store(path: Path, name: str) -> str:
     """
     Move the file at *path* into the storage and return the name that it got there.
 
+    When this returns, a local file and its name survive a loss of power: rows that name it may be
+    committed.
+
     Raises:
         OSError: the storage did not take all of it; nothing of it is left there.
     """
@@ -55,11 +58,28 @@ def store(path: Path, name: str) -> str:
         # Django's move to another file system does not see that a last write was cut short.
         if storage().size(stored) != size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        _write_through(stored)
     except OSError:
         storage().delete(name)
         raise
     path.unlink(missing_ok=True)
     return str(stored)
+
+
+def _write_through(name: str) -> None:
+    """Have the kernel write a local file to the disk, and the folders on the way to it."""
+    path = _path_of(name)
+    if path is None:
+        return
+    for each in (Path(path), *list(Path(path).parents)[: name.count("/") + 1]):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a file system that cannot do it
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def remove(name: str) -> None:

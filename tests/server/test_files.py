@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,35 @@ def test_stored_file_is_moved(tmp_path: Path) -> None:
     assert files.store(path, "media/a/made.mp4") == "media/a/made.mp4"
     assert not path.exists()
     assert files.storage().size("media/a/made.mp4") == 5
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["moved", "copied"])
+def test_f05_stored_file_and_its_name_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    written: list[Path] = []
+    really = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        written.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if elsewhere:
+        monkeypatch.setattr(os, "rename", _refuse)
+    path = tmp_path / "made"
+    path.write_bytes(b"bytes")
+
+    name = files.store(path, "media/account/made.mp4")
+
+    stored = Path(files.storage().path(name))
+    assert stored.read_bytes() == b"bytes"
+    # From the bottom up: what a folder names is there before the folder is.
+    assert written == [stored, *list(stored.parents)[: len(Path(name).parents)]]
+
+
+def _refuse(*args: object) -> None:
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
 
 
 def test_taken_name_is_not_overwritten(tmp_path: Path) -> None:
