@@ -13,6 +13,8 @@ import threading
 import time
 from types import TracebackType
 
+from django.db import Error
+
 from . import notifications, outgoing
 from .models import Notification, disconnect
 
@@ -58,13 +60,17 @@ class Notifier:
             sender = threading.Thread(
                 target=self._send, args=(found,), name=f"notifier-{found.pk}", daemon=True
             )
-            sender.start()
+            try:
+                sender.start()
+            except RuntimeError:
+                # The machine has no thread left: it is sent from this one.
+                self._send(found)
         disconnect()
 
     def _claim(self) -> Notification | None:
         try:
             return notifications.claim()
-        except Exception:
+        except Error:
             # As in the worker: databases come back.
             logger.exception("Notifications cannot be read; trying again")
             disconnect()

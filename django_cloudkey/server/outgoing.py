@@ -11,16 +11,18 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from django.utils.translation import gettext as _
 
 from ..protocol.viewer import parse_address
-from .outgoing_urls import NotAllowed, check_address, parse_outgoing
+from .outgoing_urls import NotAllowed, OutgoingURL, check_address, parse_outgoing
 
-TIMEOUT = 10.0  # seconds from the first connection to the status
+TIMEOUT = 10.0  # seconds from the look-up of the host to the status
 MAX_ANSWER = 64 * 1024  # bytes that are read
 LAST_BYTES = 1.0  # seconds that an answer may take to end, once its status is known
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n", re.ASCII)
@@ -39,19 +41,13 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
         NotAnswered: nobody answered within TIMEOUT seconds, or with something else than HTTP.
     """
     target = parse_outgoing(url)
-    addresses = _look_up(target.host, target.port)
-    for address in addresses:
-        found = parse_address(str(address[1][0]).partition("%")[0])
-        if found is None:
-            raise NotAllowed(_("The host has an address that cannot be read."))
-        check_address(target, found)
     deadline = time.monotonic() + TIMEOUT
     lines = [f"POST {target.target} HTTP/1.1", f"Host: {target.host_header}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
     message = "\r\n".join(lines).encode("ascii") + body
     try:
-        with _connect(addresses, deadline) as connection:
+        with _connect(_addresses_of(target, deadline), deadline) as connection:
             if target.scheme == "http":
                 return _exchange(connection, message, deadline)
             context = ssl.create_default_context()
@@ -74,12 +70,37 @@ _Found = tuple[
 ]
 
 
-def _look_up(host: str, port: int) -> list[_Found]:
+def _addresses_of(target: OutgoingURL, deadline: float) -> list[_Found]:
+    """Return where the host of *target* is, if it may be called at each of its addresses."""
+    addresses = _look_up(target.host, target.port, deadline)
+    for _family, address in addresses:
+        found = parse_address(str(address[0]).partition("%")[0])
+        if found is None:
+            raise NotAllowed(_("The host has an address that cannot be read."))
+        check_address(target, found)
+    return addresses
+
+
+def _look_up(host: str, port: int, deadline: float) -> list[_Found]:
+    answers: SimpleQueue[list[_Found] | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put([(family, address) for family, _type, _protocol, _name, address in found])
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    # Nobody can tell the system's resolver how long it may take, half a minute as a rule: the
+    # thread is left to it.
+    threading.Thread(target=ask, name=f"look-up of {host}", daemon=True).start()
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise NotAnswered(_("The host was not found.")) from error
-    return [(family, address) for family, _type, _protocol, _name, address in found]
+        answer = answers.get(timeout=_left(deadline))
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(answer, Exception):
+        raise NotAnswered(_("The host was not found.")) from answer
+    return answer
 
 
 def _connect(addresses: list[_Found], deadline: float) -> socket.socket:

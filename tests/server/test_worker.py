@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from django_cloudkey.server import files, jobs
@@ -50,6 +54,38 @@ def test_idle_worker_stops_within_a_second(account: Account) -> None:
     worker.run()
 
     assert time.monotonic() - started < 5
+
+
+def test_signal_may_stop_the_worker_at_any_line(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python runs a handler between two lines of the main thread, wherever that is: inside a lock,
+    # too, and a handler that waits for that lock waits for ever.
+    monkeypatch.setattr("django_cloudkey.server.worker.POLL", 0.001)
+    monkeypatch.setattr("django_cloudkey.server.worker.tidy_up", lambda: None)
+
+    def run(number: int) -> None:
+        worker, lines = Worker(), itertools.count(1)
+
+        def trace(frame: FrameType, event: str, arg: object) -> Any:
+            if not frame.f_code.co_filename.endswith(("threading.py", "worker.py")):
+                return None
+            if event == "line" and next(lines) == number:
+                worker.stop()
+            return trace
+
+        sys.settrace(trace)
+        try:
+            worker._run(drain=False)
+        finally:
+            sys.settrace(None)
+            connections.close_all()
+
+    for number in range(1, 61, 2):
+        thread = threading.Thread(target=run, args=[number], daemon=True)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive(), f"stopped at line {number}, the worker hangs"
 
 
 def test_lease_is_renewed_while_the_work_goes_on(job: Job, settings: Any) -> None:
