@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -751,6 +752,18 @@ def followed_quickstart(folder: Path) -> Iterator[Project]:
             process.terminate()
         for process in project.running:
             process.wait(30)
+
+
+def test_quickstart_installs_what_a_site_with_its_own_cloud_needs() -> None:
+    """The commands of this file run where everything is installed, so nothing else would tell."""
+    (line,) = re.findall(
+        r"pip install .*django-cloudkey\[([\w,]+)\]", (DOCS / "quickstart.rst").read_text()
+    )
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    needed = re.findall(r"\[([\w,]+)\]", setup["options.extras_require"]["demo"])
+
+    assert [set(line.split(","))] == [set(extras.split(",")) for extras in needed]
 
 
 def test_quickstart_leads_to_a_playing_video(tmp_path: Path, clip: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, Storage
 
 from .conf import KEYS, NAME, CloudSettings, cloud
+from .encryption import NOT_INSTALLED
 from .files import storage
 from .geography import LEVELS_BY_FILE, Unusable, open_file
 from .router import APP_LABEL
@@ -123,6 +125,14 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             Error(f"The cloud's tables are not routed to {alias!r}.", hint=hint,
                   id="cloudkey_server.E005")
         ]  # fmt: skip
+    return []
+
+
+@register()
+def check_encryption(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """The library that encrypts keys: without it no account can be made or read."""
+    if find_spec("cryptography") is None:
+        return [Error(NOT_INSTALLED, id="cloudkey_server.E008")]
     return []
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 SALT = "django_cloudkey.server.encryption"
+NOT_INSTALLED = 'The cloud encrypts its secrets: pip install "django-cloudkey[server]".'
 
 
 class Unreadable(Exception):
@@ -58,9 +59,7 @@ def _fernet_of(*keys: str) -> MultiFernet:
     try:
         from cryptography.fernet import Fernet, MultiFernet
     except ImportError as error:
-        raise ImproperlyConfigured(
-            'The cloud encrypts its secrets: pip install "django-cloudkey[server]".'
-        ) from error
+        raise ImproperlyConfigured(NOT_INSTALLED) from error
     return MultiFernet([Fernet(_derive(key)) for key in keys])
 
 

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, run_checks
 
 from django_cloudkey.server.checks import (
     check_database,
+    check_encryption,
     check_geography,
     check_settings,
     check_tools,
@@ -86,6 +87,15 @@ def test_database_needs_the_router(settings: Any) -> None:
     (message,) = check_database(None)
     assert message.id == "cloudkey_server.E005"
     assert "django_cloudkey.server.router.CloudRouter" in str(message.hint)
+
+
+def test_cryptography_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_encryption(None) == []
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+
+    (message,) = check_encryption(None)
+    assert (message.id, message.level) == ("cloudkey_server.E008", 40)
+    assert 'pip install "django-cloudkey[server]"' in message.msg
 
 
 def test_missing_ffmpeg_is_a_warning(settings: Any) -> None:
