@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from .. import __version__
+from ..protocol.envelope import is_failure
 from ..protocol.exceptions import NotFound, TransportException
 from ..protocol.secret import Secret
 from .multipart import MINIMUM_RATE, MultipartBody
@@ -337,8 +338,8 @@ class Reply:
             # Without its cause, whose text holds the whole address, upload seal included.
             text = f"No answer from {self.where} ({self.lost})."
             raise TransportException(text, ambiguous=self.is_ambiguous)
-        is_answer = self.status >= 400 and self.content.startswith(b"{")
-        if self.status != 200 and not is_answer:
+        # A failure may have a status of its own; what else comes with one is somebody else's.
+        if self.status != 200 and not (self.status >= 400 and is_failure(self.content)):
             text = f"{self.where} answered HTTP {self.status}."
             raise TransportException(text, ambiguous=self.is_ambiguous)
         return self.content

@@ -128,6 +128,25 @@ def decode_answer(body: bytes) -> Any:
         SerializerError: *body* is no answer of this protocol.
         RPCException: the error that the server answered, of the class that its code stands for.
     """
+    answer = _answer_in(body)
+    failure = answer.get("error")
+    if failure is None:
+        return answer.get("result")
+    if not isinstance(failure, dict) or type(failure.get("code")) is not int:
+        raise SerializerError("The server's error has no code.")
+    message = str(failure.get("message", ""))[:MAX_MESSAGE]
+    raise exception_for(failure["code"], message, failure.get("data"))
+
+
+def is_failure(body: bytes) -> bool:
+    """Say whether *body* is the answer to a call that failed, and not JSON of another server."""
+    try:
+        return isinstance(_answer_in(body).get("error"), dict)
+    except SerializerError:
+        return False
+
+
+def _answer_in(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(
             body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
@@ -136,13 +155,7 @@ def decode_answer(body: bytes) -> Any:
         raise SerializerError("The server's answer is not JSON.") from error
     if not isinstance(answer, dict):
         raise SerializerError("The server's answer is not a JSON object.")
-    failure = answer.get("error")
-    if failure is None:
-        return answer.get("result")
-    if not isinstance(failure, dict) or type(failure.get("code")) is not int:
-        raise SerializerError("The server's error has no code.")
-    message = str(failure.get("message", ""))[:MAX_MESSAGE]
-    raise exception_for(failure["code"], message, failure.get("data"))
+    return answer
 
 
 def load(body: bytes) -> Any:

@@ -346,6 +346,28 @@ def test_t251_page_of_a_server_in_trouble_is_a_transport_exception(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", ["400 Bad", "404 No", "500 Oops", "503 Busy"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"detail": "Not found."}',
+        b'{"message": "Service Unavailable"}',
+        b'{"error": "not_found"}',
+        b'{"error": null}',
+        b'{"result": {"id": "0"}}',
+        b"{}",
+        b"{",
+    ],
+)
+def test_t251_json_of_another_server_is_no_answer(
+    server: HostileServer, client: CloudKey, status: str, body: bytes
+) -> None:
+    server.answers(body, status=status)
+
+    with pytest.raises(TransportException, match=f"answered HTTP {status[:3]}"):
+        client.media.delete(id="0" * 24)
+
+
 TROUBLE = [
     pytest.param(hang_up, id="closed"),
     pytest.param(silence, id="silent"),
