@@ -1,9 +1,9 @@
 """
 Pages that may show a media: prefixes of their addresses, against the ``Referer`` of a request.
 
-A prefix is compared in three parts: the scheme and the host as wholes, the path from its beginning.
-``https://*.example.org/courses/`` admits every page below that path on every host below
-``example.org``, and nothing on ``example.org.evil.example``.
+A prefix is compared in three parts: the scheme and the host as wholes, the path with its query from
+the beginning. ``https://*.example.org/courses/`` admits every page below that path on every host
+below ``example.org``, and nothing on ``example.org.evil.example``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 Prefix = tuple[str, str, str]
-"""Scheme or ``*``, host (with a port that is not the scheme's own), beginning of the path."""
+"""Scheme or ``*``, host (with a port that is not the scheme's own), beginning of path and query."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -56,4 +56,5 @@ def _parse(url: str) -> Prefix | None:
         host = f"[{host}]"
     if port not in (None, _PORTS[parts.scheme]):
         host = f"{host}:{port}"
-    return parts.scheme, host, parts.path or "/"
+    query = f"?{parts.query}" if parts.query else ""
+    return parts.scheme, host, f"{parts.path or '/'}{query}"
