@@ -155,7 +155,12 @@ class CloudKey:
 
         Args:
             key: 1 to 255 visible ASCII characters; one for each thing that is to be done.
+
+        Raises:
+            InvalidParameter: *key* is not that.
         """
+        if not is_word(key) or len(key) > 255:
+            raise InvalidParameter(f"key must be 1 to 255 visible ASCII characters, got {key!r}.")
         other = self.__copy__()
         other._once = key
         return other

@@ -222,7 +222,8 @@ class HTTPTransport:
 
         where = origin_of(url)
         line = self._line()
-        timeout = (self._timeout.connect, self._timeout.read)
+        left = max(deadline - time.monotonic(), 0.001)
+        timeout = (min(self._timeout.connect, left), self._timeout.read)
         try:
             with (
                 limits(self._timeout.read, deadline),
@@ -305,7 +306,9 @@ class _Line:
         import requests
 
         request = requests.Request("GET", url, headers=self._session.headers).prepare()
-        options = self._session.merge_environment_settings(url, {}, True, None, None)
+        # Handed over as if for this request: those of the environment are before the session's.
+        proxies = dict(self._session.proxies)
+        options = self._session.merge_environment_settings(url, proxies, True, None, None)
         return request, dict(options)
 
 

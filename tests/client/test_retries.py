@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from django_cloudkey.client import CloudKey, RateLimitExceeded, TransportException
+from django_cloudkey.client import CloudKey, InvalidParameter, RateLimitExceeded, TransportException
 from django_cloudkey.client.retries import BUDGET, READS, Budget, pause
 from django_cloudkey.client.transport import HTTPTransport, Timeout
 
@@ -187,6 +187,16 @@ def test_key_is_no_leave_to_repeat_where_the_cloud_does_not_heed_it(
         client.once("k1").media.create()
 
     assert [request.header("Idempotency-Key") for request in server.requests] == ["", ""]
+
+
+@pytest.mark.parametrize("key", ["", "é", "a b", "a\n", "x" * 256, None, 7])
+def test_key_that_is_none_is_refused_before_anything_is_sent(
+    server: HostileServer, client: CloudKey, key: Any
+) -> None:
+    with pytest.raises(InvalidParameter, match="key must be 1 to 255 visible ASCII characters"):
+        client.once(key).media.create()
+
+    assert server.requests == []
 
 
 # Arguments of the client

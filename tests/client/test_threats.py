@@ -21,8 +21,9 @@ import threading
 import time
 import traceback
 import tracemalloc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
@@ -141,25 +142,37 @@ def test_t247_refused_connection_is_a_transport_exception() -> None:
     assert str(caught.value) == f"300: No answer from http://127.0.0.1:{port} (ConnectionError)."
 
 
-def test_t247_connecting_ends_with_the_connect_timeout() -> None:
+@contextmanager
+def unanswered_port() -> Iterator[str]:
+    """Give an address whose connections get no answer at all: the queue in front of it is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         address = listener.getsockname()
-        # The queue is filled; further connections get no answer at all.
         waiting = [socket.socket() for _ in range(4)]
         for one in waiting:
             one.setblocking(False)
             one.connect_ex(address)
-        client = CloudKey(
-            USER_ID, API_KEY, f"http://127.0.0.1:{address[1]}", timeout=Timeout(connect=0.3)
-        )
-        try:
-            with within(1.5), pytest.raises(TransportException, match=r"\(ConnectTimeout\)"):
-                client.media.list()
-        finally:
-            for one in waiting:
-                one.close()
+        yield f"http://127.0.0.1:{address[1]}"
+        for one in waiting:
+            one.close()
+
+
+def test_t247_connecting_ends_with_the_connect_timeout() -> None:
+    with unanswered_port() as url:
+        client = CloudKey(USER_ID, API_KEY, url, timeout=Timeout(connect=0.3))
+
+        with within(1.5), pytest.raises(TransportException, match=r"\(ConnectTimeout\)"):
+            client.media.list()
+
+
+def test_t247_connecting_ends_with_the_total_timeout() -> None:
+    with unanswered_port() as url:
+        timeout = Timeout(connect=5, read=5, total=0.3)
+        client = CloudKey(USER_ID, API_KEY, url, timeout=timeout, retries=0)
+
+        with within(1.5), pytest.raises(TransportException, match=r"\(ConnectTimeout\)"):
+            client.media.list()
 
 
 def test_t247_unknown_host_is_a_transport_exception() -> None:
@@ -619,6 +632,17 @@ def test_t254_proxy_of_the_environment_carries_the_calls(
     assert CloudKey(USER_ID, API_KEY, "http://cloud.invalid").media.list() == 7
     assert server.requests[0].head.startswith("POST http://cloud.invalid/api HTTP/1.1")
     assert server.requests[0].header("Proxy-Authorization").startswith("Basic ")
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_t254_proxy_that_is_given_counts_more_than_that_of_the_environment(
+    server: HostileServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    client = CloudKey(USER_ID, API_KEY, "http://cloud.invalid", proxy=server.url, retries=0)
+    server.does(OK)
+
+    assert client.media.list() == 7
 
 
 @pytest.mark.parametrize(
