@@ -8,14 +8,21 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from ..protocol.envelope import decode_answer, encode_call
-from ..protocol.exceptions import InvalidParameter, RPCException, SerializerError
+from ..protocol.exceptions import (
+    AuthenticationError,
+    InvalidParameter,
+    InvalidRequest,
+    RPCException,
+    SerializerError,
+)
 from ..protocol.scheme2.keys import Keys
-from ..protocol.scheme2.request import place_of, sign_request
+from ..protocol.scheme2.request import is_user, place_of, sign_request
 from ..protocol.secret import Secret, is_word
 from ..protocol.signing import sign_call
 from .account import Organisation, System, User
@@ -102,6 +109,8 @@ class CloudKey:
             raise ValueError(f"user_id must be visible ASCII characters, got {user_id!r}.")
         if (secret is None) != (kid is None):
             raise ValueError("secret and kid are given together, or neither.")
+        if secret is not None and not is_user(user_id):
+            raise ValueError(f"user_id must be 24 hexadecimal characters, got {user_id!r}.")
         self.signing_keys = None if secret is None else Keys(user_id, str(kid), secret)
         """What it signs with under scheme 2."""
         if not (api_key.is_word() or (self.signing_keys and not api_key)):
@@ -135,12 +144,15 @@ class CloudKey:
             user: The other's id.
 
         Raises:
-            InvalidParameter: *user* is empty, or holds a space, ``:`` or ``/``.
+            InvalidParameter: *user* is empty, or holds a space, ``:`` or ``/``; under scheme 2 also
+                what a header cannot hold, or more than 64 characters.
         """
-        if not isinstance(user, str) or not re.fullmatch(r"[^\s:/]+", user):
+        is_name = isinstance(user, str) and re.fullmatch(r"[^\s:/]+", user)
+        caller = f"{self.user_id}/{user}"
+        if not is_name or (self.signing_keys is not None and not is_user(caller)):
             raise InvalidParameter(f"user must be the id of a user, got {user!r}.")
         other = self.__copy__()
-        other._caller = f"{self.user_id}/{user}"
+        other._caller = caller
         return other
 
     act_as_user.alters_data = True  # type: ignore[attr-defined]
@@ -204,7 +216,7 @@ class CloudKey:
         name, args = str(plain(name)), plain(args)
         body = self._encode(name, args)
         started = time.monotonic()
-        outcome: object = "ok"
+        outcome: object = "broken off"
         try:
             answer = self._transport.call(
                 body,
@@ -213,7 +225,9 @@ class CloudKey:
                 authorize=self._authorizer(body),
             )
             self._server.features = answer.features
-            return decode_answer(answer.body)
+            result = decode_answer(answer.body)
+            outcome = "ok"
+            return result
         except RPCException as error:
             outcome = error.code
             raise
@@ -241,7 +255,8 @@ class CloudKey:
         if name in READS:
             return None
         if self._once and "idempotency" not in self._server.features:
-            self.user.whoami()  # any answer tells what the server heeds
+            with suppress(AuthenticationError, InvalidRequest):  # an answer as any: it tells
+                self.user.info(fields=["id"])
         if "idempotency" not in self._server.features:
             return None
         return self._once or os.urandom(16).hex()

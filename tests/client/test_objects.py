@@ -21,6 +21,7 @@ from django_cloudkey.client import (
     sign_url,
 )
 from django_cloudkey.protocol.envelope import decode_call
+from django_cloudkey.protocol.scheme2.keys import new_secret
 from django_cloudkey.protocol.signing import read_auth, verify_call, verify_url
 
 from .conftest import API_KEY, USER_ID, HostileServer, NoNetwork
@@ -313,6 +314,22 @@ def test_addresses_stay_the_caller_s_own(
 def test_user_to_act_as_must_be_one(cloudkey: CloudKey, user: Any) -> None:
     with pytest.raises(InvalidParameter, match="user must be the id of a user, got"):
         cloudkey.act_as_user(user)
+
+
+@pytest.mark.parametrize("user", ['a"b', "a\\b", "é", "\x7f", "x" * 65])
+def test_user_to_act_as_must_fit_into_a_header_of_scheme_2(network: NoNetwork, user: str) -> None:
+    secret = new_secret()
+    cloudkey = CloudKey(
+        USER_ID, None, "https://video.example.org", secret=secret, kid="k1", transport=network
+    )
+
+    with pytest.raises(InvalidParameter, match="user must be the id of a user, got"):
+        cloudkey.act_as_user(user)
+
+
+def test_user_of_a_secret_must_have_an_id() -> None:
+    with pytest.raises(ValueError, match="user_id must be 24 hexadecimal characters, got 'me'"):
+        CloudKey("me", None, "https://video.example.org", secret=new_secret(), kid="k1")
 
 
 @pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])

@@ -178,6 +178,19 @@ def test_key_of_a_callers_own_is_sent_once_the_cloud_is_known_to_heed_it(
     assert [request.header("Idempotency-Key") for request in server.requests] == ["", "k1", "k1"]
 
 
+@pytest.mark.parametrize("code", [400, 620])
+def test_refusal_tells_what_the_cloud_heeds_as_well(
+    server: HostileServer, client: CloudKey, code: int
+) -> None:
+    refused = json.dumps({"error": {"code": code, "message": "no"}}).encode()
+    created = b'{"result": {"id": "4d0c0ffee0000000000000aa"}}'
+    server.does(answer(refused, headers="CloudKey-Features: idempotency\r\n"), answer(created))
+
+    client.once("k1").media.create()
+
+    assert [request.header("Idempotency-Key") for request in server.requests] == ["", "k1"]
+
+
 def test_key_is_no_leave_to_repeat_where_the_cloud_does_not_heed_it(
     server: HostileServer, client: CloudKey
 ) -> None:

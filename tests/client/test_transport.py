@@ -18,6 +18,7 @@ from django_cloudkey.client.transport import MAX_ANSWER_SIZE, Timeout
 
 from .behaviours import CHUNK, SEAL, sealed, ticket, upload_unread
 from .conftest import API_KEY, USER_ID, HostileServer, Request, answer
+from .test_threats import Failing
 
 
 def test_an_answer_of_nearly_eight_mebibytes_is_read(
@@ -99,13 +100,17 @@ def test_a_call_is_logged_with_its_outcome_and_nothing_else(
     server: HostileServer, client: CloudKey, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.answers(b'{"result": 1}', b'{"error": {"code": 1010, "message": "no"}}')
+    broken = CloudKey(USER_ID, API_KEY, server.url, transport=Failing())
 
     with caplog.at_level(logging.DEBUG, "django_cloudkey"):
         client.media.list()
         with pytest.raises(NotFound):
             client.media.info(id="0" * 24)
+        with pytest.raises(ZeroDivisionError):
+            broken.media.list()
 
     assert [message.split(" after ")[0] for message in caplog.messages] == [
         "media.list: ok",
         "media.info: 1010",
+        "media.list: broken off",
     ]

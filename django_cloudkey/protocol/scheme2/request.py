@@ -25,8 +25,9 @@ SCHEME = "CLOUDKEY2-HMAC-SHA256"
 MAX_SKEW = 300  # seconds between the two clocks
 NONCE_LIFETIME = 2 * MAX_SKEW  # seconds for which a nonce must be remembered
 
+_USER = r"[0-9a-f]{24}(?:/[!#-.0-9;-\[\]-~]{1,64})?"
 _HEADER = re.compile(
-    rf'{SCHEME} user="(?P<user>[0-9a-f]{{24}}(?:/[!#-.0-9;-\[\]-~]{{1,64}})?)", '
+    rf'{SCHEME} user="(?P<user>{_USER})", '
     r'kid="(?P<kid>[A-Za-z0-9_-]{1,32})", ts=(?P<ts>[1-9][0-9]{0,11}), '
     r'nonce="(?P<nonce>[A-Za-z0-9_-]{22})", sig="(?P<signature>[A-Za-z0-9_-]{43})"',
     re.ASCII,
@@ -47,6 +48,11 @@ class Authorization:
 
     def __repr__(self) -> str:
         return f"<Authorization of {self.user} by {self.kid} at {self.ts}>"
+
+
+def is_user(value: str) -> bool:
+    """Say whether *value* is an id, or ``"<caller>/<other user>"`` of what a header holds."""
+    return re.fullmatch(_USER, value, re.ASCII) is not None
 
 
 def place_of(base_url: str) -> dict[str, str]:
