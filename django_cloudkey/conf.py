@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -24,7 +23,7 @@ from .protocol.scheme2.url_token import LIFETIME
 from .protocol.seclevel import SecLevel, Viewer, parse_seclevel
 from .protocol.secret import Secret
 from .protocol.signing import URL_LIFETIME
-from .protocol.urls import is_media_id
+from .protocol.urls import is_address, is_media_id
 from .protocol.viewer import Network, parse_networks
 
 NAME = "CLOUDKEYS"
@@ -255,7 +254,7 @@ def _kid(value: Any) -> str:
 
 
 def _url(value: Any) -> str:
-    if not _is_address(value, ("http", "https")):
+    if not is_address(value, ("http", "https")):
         raise _Wrong("an address that starts with http:// or https://")
     if re.search(r"[?#\s\x00-\x1f]", value):
         raise _Wrong("an address without query, fragment and spaces")
@@ -264,23 +263,9 @@ def _url(value: Any) -> str:
 
 def _proxy(value: Any) -> str:
     with_scheme = value if not isinstance(value, str) or "://" in value else f"http://{value}"
-    if not _is_address(with_scheme, ("http", "https", "socks4", "socks4a", "socks5", "socks5h")):
+    if not is_address(with_scheme, ("http", "https", "socks4", "socks4a", "socks5", "socks5h")):
         raise _Wrong("the address of a proxy, such as 'http://proxy.example.org:3128'")
     return str(value)
-
-
-def _is_address(value: object, schemes: Sequence[str]) -> bool:
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        # A port that is no number raises when it is read.
-        return (
-            parts is not None
-            and parts.scheme in schemes
-            and bool(parts.hostname)
-            and (parts.port is None or parts.port > 0)
-        )
-    except ValueError:
-        return False
 
 
 def _transport(value: Any) -> str:

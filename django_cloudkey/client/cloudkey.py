@@ -25,6 +25,7 @@ from ..protocol.scheme2.keys import Keys
 from ..protocol.scheme2.request import is_user, place_of, sign_request
 from ..protocol.secret import Secret, is_word
 from ..protocol.signing import sign_call
+from ..protocol.urls import is_address
 from .account import Organisation, System, User
 from .arguments import plain
 from .file import File, check_upload
@@ -115,8 +116,9 @@ class CloudKey:
         """What it signs with under scheme 2."""
         if not (api_key.is_word() or (self.signing_keys and not api_key)):
             raise ValueError("api_key must be visible ASCII characters, without spaces.")
-        if urlsplit(self.base_url).scheme not in ("http", "https"):
-            raise ValueError(f"base_url must start with http:// or https://, got {base_url!r}.")
+        _check_address("base_url", base_url)
+        _check_address("cdn_url", cdn_url or base_url)
+        _check_address("static_url", static_url or base_url)
         self.cdn_url = (cdn_url or base_url).rstrip("/")
         self.static_url = (static_url or self.cdn_url.replace("cdn.", "static.")).rstrip("/")
         self._server = Server()
@@ -285,3 +287,10 @@ class CloudKey:
         return self._transport.fetch(url, start, min(length, MAX_ANSWER_SIZE))
 
     fetch.alters_data = True  # type: ignore[attr-defined]
+
+
+def _check_address(name: str, value: object) -> None:
+    if not is_address(value):
+        raise ValueError(f"{name} must start with http:// or https:// and a host, got {value!r}.")
+    if re.search(r"[?#\s]", str(value)):
+        raise ValueError(f"{name} must have no query, fragment or space, got {value!r}.")

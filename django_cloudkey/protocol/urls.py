@@ -17,9 +17,10 @@ A path has no leading slash: it is what follows the base URL that a client was g
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlsplit
 
 from .assets import PROTOCOLS, extension_of, is_adaptive, is_thumbnail
 from .exceptions import InvalidParameter
@@ -63,6 +64,21 @@ def check_id(value: object) -> str:
     if not isinstance(value, str) or _MEDIA_ID.fullmatch(value) is None:
         raise InvalidParameter("id is not valid: 24 lower-case hexadecimal characters are.")
     return str(value)
+
+
+def is_address(value: object, schemes: Sequence[str] = ("http", "https")) -> bool:
+    """Say whether *value* is an address of one of *schemes*, which has a host."""
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        # A port that is no number raises when it is read.
+        return (
+            parts is not None
+            and parts.scheme in schemes
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        return False
 
 
 def page_path(kind: str, user: str, media: str) -> str:

@@ -164,9 +164,30 @@ def test_no_address_costs_a_request(cloudkey: CloudKey, network: NoNetwork) -> N
     assert network.calls == []
 
 
-@pytest.mark.parametrize("url", ["", None, "video.example.org", "ftp://x", "file:///etc"])
-def test_base_url_must_be_http(url: Any) -> None:
-    with pytest.raises(ValueError, match="base_url must start with http:// or https://, got"):
+@pytest.mark.parametrize("name", ["base_url", "cdn_url", "static_url"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("video.example.org", "ftp://x", "file:///etc", "http://", "https://:80"),
+        *("http://h:abc", "http://h:99999", "http://["),
+    ],
+)
+def test_address_of_the_cloud_must_be_http_with_a_host(name: str, url: str) -> None:
+    urls = {"base_url": "https://video.example.org", name: url}
+
+    with pytest.raises(ValueError, match=f"{name} must start with http:// or https:// and a host"):
+        CloudKey(USER_ID, API_KEY, **urls)
+
+
+@pytest.mark.parametrize("url", ["", None])
+def test_base_url_has_no_default(url: Any) -> None:
+    with pytest.raises(ValueError, match="base_url must start with http:// or https:// and a host"):
+        CloudKey(USER_ID, API_KEY, url)
+
+
+@pytest.mark.parametrize("url", ["https://x.org/?a=1", "https://x.org/#f", "https://x y.org"])
+def test_address_of_the_cloud_is_only_the_beginning_of_others(url: str) -> None:
+    with pytest.raises(ValueError, match="base_url must have no query, fragment or space, got"):
         CloudKey(USER_ID, API_KEY, url)
 
 
