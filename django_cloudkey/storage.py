@@ -83,6 +83,8 @@ class CloudKeyStorage(BaseStorage):  # type: ignore[misc]
 
     def _save(self, name: str, content: File[Any]) -> str:
         client = self.client
+        if content.seekable():  # whoever looked into it may have left it anywhere
+            content.seek(0)
         arrived = client.file.upload_file(content, name=name)
         meta = {"title": title_of(name)[:255], NAME_KEY: name, SIZE_KEY: str(arrived["size"])}
         media = client.media.create(url=arrived["url"], assets_names=list(self.assets), meta=meta)

@@ -54,7 +54,7 @@ class File(RemoteObject):
 
         Args:
             file: Its path, or anything with ``read()`` and a length.
-            progress: Called with the bytes sent so far and the size.
+            progress: Called with the bytes sent so far and the size; raising ends the upload.
             name: File name to announce; the base name of the path by default.
 
         Returns:
@@ -62,6 +62,7 @@ class File(RemoteObject):
 
         Raises:
             OSError: the file is missing, empty or unreadable; nothing was sent.
+            TypeError: it is open as text.
             TransportException: there was no answer. The file may have arrived, and was not sent
                 twice.
             SerializerError: the answer is no upload answer, or the server has other bytes than
@@ -71,7 +72,9 @@ class File(RemoteObject):
             with open(file, "rb", opener=open_flags) as stream:
                 return self.upload_file(stream, progress, name=name or PurePath(file).name)
         size = size_of(file)
-        name = PurePath(str(name or getattr(file, "name", ""))).name
+        name = name or getattr(file, "name", "")
+        # That of a temporary file is the number of its descriptor.
+        name = PurePath(name).name if isinstance(name, str) else ""
         name = "file" if name in ("", "..") else name
         if size == 0:
             raise OSError(f"{name!r} is empty.")

@@ -64,7 +64,8 @@ class MultipartBody:
 
     Attributes:
         sha1: Hexadecimal SHA-1 of the bytes read from the file so far.
-        failure: What reading the file raised; HTTP libraries take it for a failure of the network.
+        failure: What reading the file, or telling its progress, raised; HTTP libraries take it for
+            a failure of the network.
     """
 
     def __init__(
@@ -86,15 +87,16 @@ class MultipartBody:
         self._tail = io.BytesIO(f"\r\n--{boundary}--\r\n".encode())
         self._length = len(self._head.getbuffer()) + size + len(self._tail.getbuffer())
         self._file = file
+        self._name = name
         self._size = size
         self._sent = 0
         self._progress = progress
         self.failure: OSError | None = None
-        self._digest = hashlib.sha1(usedforsecurity=False)
+        self._digest = _sha1()
 
     @property
     def sha1(self) -> str:
-        return self._digest.hexdigest()
+        return str(self._digest.hexdigest())
 
     def __len__(self) -> int:
         return self._length
@@ -105,6 +107,7 @@ class MultipartBody:
 
         Raises:
             OSError: the file ended before the length that was announced.
+            TypeError: it is open as text.
         """
         size = self._length if size < 0 else size
         return self._head.read(size) or self._read_file(size) or self._tail.read(size)
@@ -114,17 +117,23 @@ class MultipartBody:
         if wanted <= 0:
             return b""
         try:
-            piece = self._file.read(wanted)
-            if not piece:
-                raise OSError(
-                    f"The file ended after {self._sent} bytes, {self._size} were announced: "
-                    "it changed while it was sent."
-                )
+            piece = self._next_piece(wanted)
+            self._digest.update(piece)
+            self._sent += len(piece)
+            if self._progress is not None:
+                self._progress(self._sent, self._size)
         except OSError as error:
             self.failure = error
             raise
-        self._digest.update(piece)
-        self._sent += len(piece)
-        if self._progress is not None:
-            self._progress(self._sent, self._size)
         return piece
+
+    def _next_piece(self, wanted: int) -> bytes:
+        piece: Any = self._file.read(wanted)
+        if isinstance(piece, str):
+            raise TypeError(f"{self._name!r} gives str and not bytes: open it with mode 'rb'.")
+        if not piece:
+            raise OSError(
+                f"The file ended after {self._sent} bytes, {self._size} were announced: "
+                "it changed while it was sent."
+            )
+        return bytes(piece)

@@ -55,6 +55,13 @@ def test_a_file_comes_back_as_it_was_saved(storage: CloudKeyStorage) -> None:
     assert storage.exists(name)
 
 
+def test_a_file_that_was_looked_into_is_saved_from_its_beginning(cloud: Cloud) -> None:
+    storage, content = CloudKeyStorage(), ContentFile(BYTES)
+    content.read(2048)
+
+    assert storage.size(storage.save("knots.mp4", content)) == len(BYTES)
+
+
 def test_a_file_is_read_in_pieces_from_anywhere(storage: CloudKeyStorage) -> None:
     with storage.open(save(storage)) as file:
         file.seek(-5, os.SEEK_END)

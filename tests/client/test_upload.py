@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,31 @@ def test_file_without_a_name_arrives(cloud: Cloud, name: str) -> None:
     file.name = name
 
     assert cloud.client.file.upload_file(file)["size"] == len(CONTENT)
+
+
+def test_file_whose_name_is_a_number_has_none(cloud: Cloud) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(CONTENT)
+        file.seek(0)
+
+        assert cloud.client.file.upload_file(file)["name"] == "file"
+
+
+def test_file_that_is_open_as_text_is_told_apart(cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("content")
+
+    with open(tmp_path / "a.txt") as file, pytest.raises(TypeError) as caught:
+        cloud.client.file.upload_file(file)  # type: ignore[arg-type]
+
+    assert str(caught.value) == "'a.txt' gives str and not bytes: open it with mode 'rb'."
+
+
+def test_failure_of_the_progress_is_not_one_of_the_network(cloud: Cloud) -> None:
+    def show(sent: int, size: int) -> None:
+        raise BrokenPipeError("nobody reads the bar")
+
+    with pytest.raises(BrokenPipeError, match="nobody reads the bar"):
+        cloud.client.file.upload_file(io.BytesIO(CONTENT), show)
 
 
 def _unreadable(tmp_path: Path) -> Any:
