@@ -41,11 +41,12 @@ class Worker:
     """
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
+        # No threading.Event: its lock may be held by the very thread that a signal interrupts.
+        self._is_stopping = False
 
     def stop(self) -> None:
         """End after giving back the job at hand. Safe to call from a signal handler."""
-        self._stopping.set()
+        self._is_stopping = True
 
     def run(self, *, drain: bool = False) -> int:
         """
@@ -55,13 +56,13 @@ class Worker:
         with nullcontext() if drain else Notifier():
             closed = self._run(drain)
         if drain:
-            notifications.deliver_due(self._stopping.is_set)
+            notifications.deliver_due(lambda: self._is_stopping)
         return closed
 
     def _run(self, drain: bool) -> int:
         closed = 0
         tidied = 0.0
-        while not self._stopping.is_set():
+        while not self._is_stopping:
             job = None
             try:
                 if time.monotonic() - tidied >= TIDY or not tidied:
@@ -79,12 +80,12 @@ class Worker:
                 self._work(job)
                 closed += 1
             elif drain and jobs.is_due_soon():
-                self._stopping.wait(SOON)
+                time.sleep(SOON)
             elif drain:
                 tidy_up()
                 break
             else:
-                self._stopping.wait(POLL)
+                time.sleep(POLL)
         return closed
 
     def _work(self, job: Job) -> None:
@@ -92,7 +93,7 @@ class Worker:
         logger.info("Job %s: media %s, attempt %d", job.pk, job.media_id, job.attempts)
         with _kept_alive(job) as lost:
             try:
-                pipeline.process(job, lambda: lost.is_set() or self._stopping.is_set())
+                pipeline.process(job, lambda: lost.is_set() or self._is_stopping)
             except jobs.ClaimLost:
                 logger.warning("Job %s: the lease was lost, this attempt is void", job.pk)
             except Exception:
