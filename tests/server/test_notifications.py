@@ -18,6 +18,7 @@ from django_cloudkey.protocol.events import EventType
 from django_cloudkey.protocol.scheme2.webhook import WebhookRefused, verify_webhook
 from django_cloudkey.server import account_secrets, notifications
 from django_cloudkey.server.models import Account, Asset, Media, Notification, atomic
+from django_cloudkey.server.notifier import Notifier
 from django_cloudkey.server.worker import Worker
 
 from ..conftest import DATABASES, Cloud
@@ -374,6 +375,26 @@ def test_worker_sends_all_that_is_due_without_a_pause(media: Media, receiver: Re
 
     assert [each.event.sequence for each in receiver.received] == list(range(1, 41))
     assert time.monotonic() - started < 20, "a pause of a second after each makes forty"
+
+
+def test_f43_machine_without_a_thread_for_a_sender(
+    media: Media, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("notifier-"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    tell(media, *[READY] * 3)
+    end = time.monotonic() + 20
+    with Notifier():
+        while len(receiver.received) < 3 and time.monotonic() < end:
+            time.sleep(0.02)
+
+    assert [each.event.sequence for each in receiver.received] == [1, 2, 3]
 
 
 # What is kept

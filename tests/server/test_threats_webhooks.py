@@ -298,6 +298,27 @@ def test_t215_slow_receiver_is_left_after_the_time_that_it_has(
     assert time.monotonic() - started < 2
 
 
+def test_t215_slow_look_up_is_left_after_the_time_that_it_has(
+    allowed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ended = threading.Event(), threading.Event()
+
+    def look_up(*args: object, **kwargs: object) -> list[Any]:
+        asked.set()
+        ended.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(outgoing, "TIMEOUT", 1.0)
+    started = time.monotonic()
+    with pytest.raises(NotAnswered, match="No answer within"):
+        post("https://slow.example/", {}, b"{}")
+
+    assert asked.is_set()
+    assert time.monotonic() - started < 2
+    ended.set()
+
+
 def test_t215_status_counts_and_a_body_without_end_is_cut(
     allowed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
