@@ -84,7 +84,7 @@ def add(
     """
     with atomic():
         # Locks out another process that adds one at the same time.
-        Account.objects.select_for_update().get(pk=account.pk)
+        Account.objects.select_for_update().only("pk").get(pk=account.pk)
         if active(account.pk).count() >= MAX_ACTIVE:
             raise TooManySecrets
         kids = account.secrets.values_list("kid", flat=True)

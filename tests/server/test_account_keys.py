@@ -49,6 +49,24 @@ def test_a_secret_is_replaced_step_by_step(cloud: Cloud) -> None:
         old.media.count()
 
 
+def test_keys_that_cannot_be_read_any_more_are_replaced(cloud: Cloud, settings: Any) -> None:
+    """SECRET_KEY is lost, and all that was encrypted with it: the accounts and their media stay."""
+    rotate("demo")
+    settings.SECRET_KEY = "another"
+
+    assert "demo" in run("cloudkey_account", "list")
+    assert "k1" in run("cloudkey_account", "show", "demo")
+    run("cloudkey_account", "disable", "demo")
+    run("cloudkey_account", "enable", "demo")
+    run("cloudkey_account", "restrict", "demo", "k1")
+    run("cloudkey_account", "retire", "demo", "k1", "--after", "1")
+    made = rotate("demo", "--retire", "k1")
+    key = rotate("demo", "--historical")["api_key"]
+
+    assert client_of(cloud.account, made, cloud.base_url).media.count() == 0
+    assert CloudKey(cloud.account.pk, key, cloud.base_url).media.count() == 0
+
+
 def test_the_fourth_secret_needs_the_end_of_another(account: Account) -> None:
     kids = [rotate("demo")["kid"] for _ in range(3)]
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from django_cloudkey.client import AuthenticationError, CloudKey
-from django_cloudkey.server.models import Account, new_id, new_key
+from django_cloudkey.server.models import Account, Media, new_id, new_key
 
 from ..conftest import DATABASES, Cloud
 
@@ -57,6 +59,18 @@ def test_text_form_shows_the_key_once() -> None:
     assert text.count(account.api_key) == 1
     assert f"USER_ID   {account.pk}\n" in text
     assert "The keys are shown this once" in text
+
+
+def test_list_takes_one_query(account: Account) -> None:
+    for number in range(5):
+        Account.objects.create(name=f"other {number}")
+    Media.objects.create(account=account)
+
+    with CaptureQueriesContext(connections["cloud"]) as queries:
+        rows = {row["name"]: row["media"] for row in json.loads(run("list", "--json"))}
+
+    assert len(queries) == 1
+    assert rows == {"demo": 1, **{f"other {number}": 0 for number in range(5)}}
 
 
 def test_list_shows_no_key(account: Account) -> None:

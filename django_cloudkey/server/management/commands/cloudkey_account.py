@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -151,14 +152,15 @@ class Command(BaseCommand):
         self.stdout.write(_("The keys are shown this once: put them into CLOUDKEYS now."))
 
     def _list(self, options: dict[str, Any]) -> None:
+        accounts = Account.objects.defer("api_key").annotate(media_count=Count("media"))
         rows = [
             {
                 "user_id": account.pk,
                 "name": account.name,
                 "active": account.is_active,
-                "media": account.media.count(),
+                "media": account.media_count,
             }
-            for account in Account.objects.all()
+            for account in accounts
         ]
         if options["json"]:
             self.stdout.write(json.dumps(rows))
@@ -171,7 +173,7 @@ class Command(BaseCommand):
 
     def _show(self, options: dict[str, Any]) -> None:
         account = _find(options["name"])
-        secrets = [_row_of_secret(secret) for secret in account.secrets.all()]
+        secrets = [_row_of_secret(secret) for secret in account.secrets.defer("secret")]
         uses = [_row_of_use(use) for use in account.legacy_uses.order_by("kind")]
         if options["json"]:
             report = {
@@ -250,8 +252,9 @@ class Command(BaseCommand):
 
 
 def _find(name: str) -> Account:
+    """Return the account without its key: who has lost SECRET_KEY can only make a new one."""
     try:
-        return Account.objects.get(name=name)
+        return Account.objects.defer("api_key").get(name=name)
     except Account.DoesNotExist as error:
         raise CommandError(_("There is no account named “%(name)s”.") % {"name": name}) from error
 
@@ -269,7 +272,8 @@ def _change(name: str, **values: Any) -> None:
 
 
 def _end(account: Account, kid: str, after: float | None = None) -> None:
-    secret = account_secrets.find(account.pk, kid)
+    # Without the secret itself, which would be encrypted anew, and may not be readable any more.
+    secret = account_secrets.active(account.pk).filter(kid=kid).defer("secret").first()
     if secret is None:
         raise _no_secret(kid)
     if after is None:
@@ -277,7 +281,6 @@ def _end(account: Account, kid: str, after: float | None = None) -> None:
     else:
         end = timezone.now() + timedelta(hours=after)
         secret.expires = min(secret.expires or end, end)
-    # Never the secret itself, which would be encrypted anew.
     secret.save(update_fields=["is_active", "expires"])
 
 
