@@ -12,6 +12,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -34,7 +35,7 @@ class CloudSettings:
 
     def _url(self, key: str, default: str) -> str:
         url = self._get(key, "") or default
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        if not isinstance(url, str) or not _is_address(url):
             raise _wrong(key, "an http(s) address", url)
         return url.rstrip("/")
 
@@ -50,7 +51,8 @@ class CloudSettings:
 
     def _texts(self, key: str) -> tuple[str, ...]:
         values = self._get(key, ())
-        if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        is_list = isinstance(values, list | tuple | set | frozenset)
+        if not is_list or not all(isinstance(value, str) for value in values):
             raise _wrong(key, "a list of texts", values)
         return tuple(values)
 
@@ -88,7 +90,10 @@ class CloudSettings:
     def accepted_urls(self) -> tuple[str, ...]:
         """``ACCEPTED_URLS``: other addresses of the cloud that clients may have signed for."""
         own = (self.base_url, self.cdn_url, self.static_url)
-        others = (url.rstrip("/") for url in self._texts("ACCEPTED_URLS"))
+        given = self._texts("ACCEPTED_URLS")
+        if not all(map(_is_address, given)):
+            raise _wrong("ACCEPTED_URLS", "a list of http(s) addresses", given)
+        others = (url.rstrip("/") for url in given)
         return tuple(dict.fromkeys((*own, *others)))
 
     @property
@@ -239,6 +244,17 @@ KEYS = {
 
 def _wrong(key: str, expected: str, value: object) -> ImproperlyConfigured:
     return ImproperlyConfigured(f'{NAME}["{key}"] must be {expected}, got {value!r}.')
+
+
+@lru_cache(maxsize=32)
+def _is_address(url: str) -> bool:
+    """Say whether *url* is an http(s) address with a host, and with a port if it names one."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return url.startswith(("http://", "https://")) and bool(host) and port != 0
 
 
 @lru_cache(maxsize=8)

@@ -109,6 +109,10 @@ def test_missing_ffmpeg_is_a_warning(settings: Any) -> None:
     [
         ("BASE_URL", None, "an http(s) address, got ''"),
         ("CDN_URL", "ftp://cdn.example.org", "an http(s) address, got 'ftp://cdn.example.org'"),
+        ("CDN_URL", "https://", "an http(s) address, got 'https://'"),
+        ("STATIC_URL", "https://a:b/c", "an http(s) address, got 'https://a:b/c'"),
+        ("ACCEPTED_URLS", ["a.example"], "a list of http(s) addresses, got ('a.example',)"),
+        ("ACCEPTED_URLS", 7, "a list of texts, got 7"),
         ("LEASE", 0, "a whole number from 1, got 0"),
         ("RATE_LIMIT", "many", "a whole number from 0, got 'many'"),
         ("AUTH_FAILURE_LIMIT", -1, "a whole number from 0, got -1"),
