@@ -23,6 +23,8 @@ from ..models import Asset, Media
 
 logger = logging.getLogger(__name__)
 
+KINDS = ("embed", "player/embed")
+"""Addresses of pages that are answered; the grammar has more."""
 QUALITIES = (
     "mp4_h264_aac_fhd",
     "mp4_h264_aac_hd",
@@ -39,7 +41,7 @@ POSTERS = ("jpeg_thumbnail_source", "jpeg_thumbnail_large", "jpeg_thumbnail_medi
 def embed(request: HttpRequest, path: str) -> HttpResponse:
     """Answer with the player, or with a page that says why there is none."""
     address = parse(path)
-    if not isinstance(address, Page) or address.kind not in ("embed", "player/embed"):
+    if not isinstance(address, Page) or address.kind not in KINDS:
         return _page(request, "refused", 404)
     try:
         grant = admit(request, address)

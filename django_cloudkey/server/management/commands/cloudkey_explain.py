@@ -19,13 +19,14 @@ from ....protocol.assets import SOURCE
 from ....protocol.scheme2.url_token import is_token, read_token
 from ....protocol.seclevel import SecLevel, Viewer
 from ....protocol.signing import URLRefused, parse_auth, read_auth
-from ....protocol.urls import Address, Thumbnail, UploadedFile, parse
+from ....protocol.urls import Address, Page, Thumbnail, UploadedFile, parse
 from ...conf import cloud
 from ...delivery.admission import decide
 from ...delivery.reasons import REASONS
 from ...delivery.viewer import viewer_at
 from ...delivery.views import is_public
 from ...models import Asset, Media
+from ...player.views import KINDS
 
 HISTORICAL, SCHEME2 = gettext_noop("historical"), gettext_noop("scheme 2")
 DELEGATE = SecLevel.DELEGATE
@@ -246,12 +247,19 @@ def _parse(url: str) -> tuple[Address, str]:
     bare = f"{parts.scheme}://{parts.netloc}{parts.path}"
     for base in cloud.accepted_urls:
         address = parse(bare.removeprefix(f"{base}/")) if bare.startswith(f"{base}/") else None
-        if address is not None and not isinstance(address, UploadedFile):
+        if address is not None and _is_answered(address):
             return address, parts.query
     known = ", ".join(cloud.accepted_urls)
     raise CommandError(
         _("This is no address of a player, an asset or a still below %(known)s.") % {"known": known}
     )
+
+
+def _is_answered(address: Address) -> bool:
+    """Say whether the cloud serves addresses of this kind; the grammar has more."""
+    if isinstance(address, Page):
+        return address.kind in KINDS
+    return not isinstance(address, UploadedFile)
 
 
 def _level(level: SecLevel) -> str:
