@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,14 +53,15 @@ def store(path: Path, name: str) -> str:
     """
     size = path.stat().st_size
     try:
-        with LocalFile(path) as file:
+        with LocalFile(path) as file, _one_kind_of_error():
             stored = storage().save(name, file)
-        # Django's move to another file system does not see that a last write was cut short.
-        if storage().size(stored) != size:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            # Django's move to another file system does not see that a last write was cut short.
+            if storage().size(stored) != size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         _write_through(stored)
     except OSError:
-        storage().delete(name)
+        with suppress(OSError), _one_kind_of_error():
+            storage().delete(name)
         raise
     path.unlink(missing_ok=True)
     return str(stored)
@@ -82,12 +83,34 @@ def _write_through(name: str) -> None:
             os.close(descriptor)
 
 
+@contextmanager
+def _one_kind_of_error() -> Iterator[None]:
+    """Turn the errors that only one kind of storage has, such as S3's, into OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(errno.EIO, f"{type(error).__name__}: {error}") from error
+
+
 def remove(name: str) -> None:
-    """Delete a file, and the folders that it leaves empty where the storage has folders."""
+    """
+    Delete a file, and the folders that it leaves empty where the storage has folders.
+
+    Raises:
+        OSError: the storage did not do it, or does not answer.
+    """
+    with _one_kind_of_error():
+        storage().delete(name)
+        if _bucket() is None:
+            _remove_empty_folders(name)
+
+
+def _remove_empty_folders(name: str) -> None:
     store_ = storage()
-    store_.delete(name)
-    while "/" in name:
-        name = name.rpartition("/")[0]
+    # The outermost stays: an upload may be about to put its file into it at any moment.
+    while "/" in (name := name.rpartition("/")[0]):
         try:
             folders, files = store_.listdir(name)
             if folders or files:
@@ -100,9 +123,15 @@ def remove(name: str) -> None:
 
 
 def names_under(prefix: str) -> Iterator[str]:
-    """Yield the name of every file under *prefix*."""
+    """
+    Yield the name of every file under *prefix*.
+
+    Raises:
+        OSError: the storage does not answer.
+    """
     try:
-        folders, files = storage().listdir(prefix)
+        with _one_kind_of_error():
+            folders, files = storage().listdir(prefix)
     except FileNotFoundError:
         return
     for file in files:
@@ -129,10 +158,10 @@ def stored_under(prefix: str) -> Iterator[StoredFile]:
     listed a folder at a time.
     """
     folder = _path_of(prefix)
-    bucket: Any = getattr(storage(), "bucket", None)
+    bucket = _bucket()
     if folder is not None:
         yield from _in_folder(folder, prefix)
-    elif hasattr(bucket, "objects"):
+    elif bucket is not None:
         root = str(getattr(storage(), "location", "")).strip("/")
         start = f"{root}/" if root else ""
         for each in bucket.objects.filter(Prefix=start + prefix):
@@ -141,6 +170,12 @@ def stored_under(prefix: str) -> Iterator[StoredFile]:
     else:
         for name in names_under(prefix.rstrip("/")):
             yield StoredFile(name, None, None)
+
+
+def _bucket() -> Any:
+    """Return the bucket of a storage in S3, which has no folders; ``None`` for others."""
+    bucket = getattr(storage(), "bucket", None)
+    return bucket if hasattr(bucket, "objects") else None
 
 
 def _in_folder(folder: str, prefix: str) -> Iterator[StoredFile]:
@@ -162,11 +197,18 @@ def local_copy(name: str, directory: Path) -> Iterator[Path]:
     Give the file *name* a path inside *directory*, which holds nothing else of interest.
 
     A link where the storage is local, else a copy made in pieces.
+
+    Raises:
+        OSError: there is no such file, it cannot be copied, or the storage does not answer.
     """
     target = directory / "source"
     path = _path_of(name)
     if path is None:
-        with storage().open(name, "rb") as source, target.open("wb") as copy:
+        with (
+            _one_kind_of_error(),
+            storage().open(name, "rb") as source,
+            target.open("wb") as copy,
+        ):
             shutil.copyfileobj(source, copy, 1024 * 1024)
     else:
         _link(path, target)

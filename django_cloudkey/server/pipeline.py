@@ -15,12 +15,13 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from ..protocol.assets import SOURCE, extension_of
 from ..protocol.events import EventType
 from . import files, jobs, notifications
+from .batches import batches_of
 from .conf import cloud
 from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic, disconnect
 from .transcoding.errors import Cancelled, NotAVideo, ToolMissing, TranscodingError
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 MAX_FRAME_RATE = 60  # frames per second, on average over the longest source that is taken
 MADE = frozenset(PRESETS)
 """Names of the assets that this server makes."""
+REMOVING = 10.0  # seconds that a round of removing files may take; jobs wait meanwhile
 RETRY_DELAY = 5  # seconds before the second attempt; doubles from one to the next
 
 
@@ -307,25 +309,39 @@ def discard_media(media: Media) -> None:
     notifications.tell(media, (EventType.MEDIA_DELETED, ""))
 
 
-def remove_discarded(limit: int = 100) -> int:
+def remove_discarded(seconds: float = REMOVING) -> None:
     """
-    Delete up to *limit* discarded files and return how many are settled.
+    Delete discarded files, for *seconds* or a little longer.
 
-    A source may be named by its upload and by several media: it stays until the last lets go.
+    A source may be named by its upload and by several media: it stays until the last lets go. What
+    cannot be deleted is tried again when all others were.
     """
-    rows = DiscardedFile.objects.order_by("id")[:limit]
-    named = _named({row.name for row in rows})
-    gone = []
-    for row in rows:
+    end = time.monotonic() + seconds
+    last = DiscardedFile.objects.aggregate(last=Max("pk"))["last"] or 0
+    for batch in batches_of(DiscardedFile.objects.filter(pk__lte=last)):
+        named = _named({row.name for row in batch})
+        settled = []
         try:
-            if row.name not in named:
-                files.remove(row.name)
-        except OSError as error:
-            logger.warning("Discarded file %s stays for now: %s", row.name, error)
-        else:
-            gone.append(row.pk)
-    DiscardedFile.objects.filter(pk__in=gone).delete()
-    return len(gone)
+            for row in batch:
+                try:
+                    if row.name not in named:
+                        files.remove(row.name)
+                except OSError as error:
+                    logger.warning("Discarded file %s stays for now: %s", row.name, error)
+                    _put_last(row)
+                else:
+                    settled.append(row.pk)
+                if time.monotonic() >= end:
+                    return
+        finally:
+            DiscardedFile.objects.filter(pk__in=settled).delete()
+
+
+def _put_last(row: DiscardedFile) -> None:
+    with atomic():
+        # Unless another worker did.
+        if DiscardedFile.objects.filter(pk=row.pk).delete()[0]:
+            DiscardedFile.objects.create(name=row.name, created=row.created)
 
 
 def _named(names: set[str]) -> set[str]:

@@ -317,3 +317,28 @@ def test_discarded_file_that_cannot_be_removed_stays_noted(cloud: Cloud) -> None
     pipeline.remove_discarded()
 
     assert list(DiscardedFile.objects.values_list("name", flat=True)) == ["gone"]
+
+
+def test_discarded_file_that_cannot_be_removed_is_in_nobodys_way(cloud: Cloud) -> None:
+    (location() / "media" / "stays" / "inside").mkdir(parents=True)
+    DiscardedFile.discard(["media/stays", "media/goes"])
+    noted = DiscardedFile.objects.get(name="media/stays").created
+    (location() / "media" / "goes").write_bytes(b"x")
+
+    for _ in range(2):
+        pipeline.remove_discarded(seconds=0)
+
+    assert names() == set()
+    assert DiscardedFile.objects.get().created == noted
+
+
+def test_discarded_files_are_all_removed_in_one_round(cloud: Cloud) -> None:
+    (location() / "media").mkdir(parents=True)
+    for number in range(501):
+        (location() / "media" / str(number)).write_bytes(b"x")
+    DiscardedFile.discard(f"media/{number}" for number in range(501))
+
+    tidy_up()
+
+    assert names() == set()
+    assert not DiscardedFile.objects.exists()

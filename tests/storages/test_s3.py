@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 import requests
+from botocore.config import Config
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.urls import reverse
+from django.utils import timezone
 
 from django_cloudkey.server.consistency.findings import Finding
 from django_cloudkey.server.consistency.inspection import Inspection
 from django_cloudkey.server.files import names_under, storage
-from django_cloudkey.server.models import Asset, UploadSlot
+from django_cloudkey.server.models import Asset, DiscardedFile, Job, RateCounter, UploadSlot
 
 from ..conftest import Cloud
 from ..testapp.models import Lesson
+from .conftest import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 
@@ -61,6 +64,32 @@ def test_cloud_keeps_its_files_in_s3(
     cloud.work()
     assert requests.get(url, timeout=30).status_code == 404
     assert [*names_under("uploads"), *names_under("media")] == []
+
+
+def test_f20_bucket_that_does_not_answer_is_waited_for(
+    cloud: Cloud, clip: Path, s3: dict[str, Any], settings: Any
+) -> None:
+    settings.STORAGES = {**settings.STORAGES, "cloudkey": s3}
+    cloud.upload(clip)
+    DiscardedFile.discard(["uploads/not-needed"])
+    RateCounter.objects.create(name="old", expires=timezone.now() - timedelta(days=1))
+    away = {**s3["OPTIONS"], "endpoint_url": f"http://127.0.0.1:{free_port()}"}
+    away["client_config"] = Config(retries={"max_attempts": 0})
+    settings.STORAGES = {**settings.STORAGES, "cloudkey": {**s3, "OPTIONS": away}}
+
+    cloud.work()
+
+    # A failure that may go away: the job is tried again soon, and all else is tidied up.
+    job = Job.objects.get()
+    assert (job.state, job.attempts) == ("queued", 1)
+    assert DiscardedFile.objects.get().name == "uploads/not-needed"
+    assert not RateCounter.objects.exists()
+
+    Job.objects.update(due=timezone.now())
+    settings.STORAGES = {**settings.STORAGES, "cloudkey": s3}
+    cloud.work()
+    assert set(Asset.objects.values_list("status", flat=True)) == {"ready"}
+    assert not DiscardedFile.objects.exists()
 
 
 def test_files_in_s3_are_looked_at(
