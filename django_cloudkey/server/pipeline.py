@@ -253,10 +253,14 @@ def _fail_or_retry(
 
 
 def _give_up(job: Job, asked: set[int], code: str, message: str) -> None:
+    try:
+        found = list(files.names_under(_prefix(job.media)))
+    except OSError as error:
+        logger.warning("Media %s: files of its attempts may be left: %s", job.media_id, error)
+        found = []
     with atomic():
         _lock(job.media)
         jobs.fail(job)
-        job.state = Job.State.FAILED
         failing = _unfinished(job.media).filter(pk__in=asked)
         failed = [(EventType.ASSET_FAILED, name) for name in failing.values_list("name", flat=True)]
         failing.update(
@@ -266,7 +270,7 @@ def _give_up(job: Job, asked: set[int], code: str, message: str) -> None:
         notifications.tell(job.media, *failed, *notifications.outcome(job.media))
     logger.warning("Media %s: %s (%s)", job.media_id, message, code)
     try:
-        _discard_earlier_attempts(job)
+        _remove_unnamed(job.media, found)
     except OSError as error:
         logger.warning("Media %s: files of its attempts may be left: %s", job.media_id, error)
 
@@ -276,10 +280,19 @@ def _discard_earlier_attempts(job: Job) -> None:
     found = list(files.names_under(_prefix(job.media)))
     if not found:
         return
-    # In this order: what a newer attempt stores is not in the list, and what it published is named.
-    if job.state == Job.State.RUNNING and not jobs.renew(job):
+    if not jobs.renew(job):
         raise jobs.ClaimLost(f"Job {job.pk} is no longer ours.")
-    named = set(job.media.assets.exclude(file="").values_list("file", flat=True))
+    _remove_unnamed(job.media, found)
+
+
+def _remove_unnamed(media: Media, found: list[str]) -> None:
+    """
+    Remove what was *found* and no row names.
+
+    In this order: find it, write something that only the holder of the claim may write, call this.
+    So what a newer attempt stores is not in the list, and what an older one published is named.
+    """
+    named = set(media.assets.exclude(file="").values_list("file", flat=True))
     for name in found:
         if name not in named:
             files.remove(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -247,6 +248,28 @@ def test_files_of_a_killed_attempt_are_removed_by_the_next(cloud: Cloud, clip: P
 
     assert names() == named()
     assert len(names()) == 2
+
+
+def test_worker_that_gave_up_and_slept_leaves_the_next_attempt_alone(
+    cloud: Cloud, clip: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media = Media.objects.get(pk=cloud.upload(clip, ASSETS))
+    Job.objects.update(attempts=3)
+    folder = location() / "media" / media.account_id / media.pk
+    (folder / "killed").mkdir(parents=True)
+    (folder / "killed" / "mp4_h264_aac.mp4").write_bytes(b"half")
+
+    def store_meanwhile(record: logging.LogRecord) -> bool:
+        # The job is closed; its assets are asked for again, and a worker that is awake stores one.
+        (folder / "next").mkdir()
+        (folder / "next" / "mp4_h264_aac.mp4").write_bytes(b"whole")
+        return True
+
+    monkeypatch.setattr(pipeline.logger, "filter", store_meanwhile)
+    pipeline.process(claimed(), never)
+
+    assert Job.objects.get().state == "failed"
+    assert names() == {f"media/{media.account_id}/{media.pk}/next/mp4_h264_aac.mp4"}
 
 
 def test_reprocessed_asset_replaces_its_file(cloud: Cloud, clip: Path) -> None:
