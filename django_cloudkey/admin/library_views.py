@@ -108,7 +108,8 @@ class LibraryViews:
         That is ``{"html", "status"}``, or ``{"error"}`` for people to read.
         """
         question = self._question(request)
-        is_script = "application/json" in request.headers.get("Accept", "")
+        shown: dict[str, Any] = {}
+        failure, status = "", 200
         try:
             page = library_page(
                 question["account"], query=question["query"], after=question["after"]
@@ -119,23 +120,14 @@ class LibraryViews:
             failure, status = remote_failure(error), 502
         else:
             shown = self._shown(request, question, page)
-            if is_script:
-                html = render_to_string("admin/django_cloudkey/library_media.html", shown, request)
-                return JsonResponse({"html": html, "status": shown["status"]})
-            context = {
-                **self._context(request, question, page="library_media"),
-                **shown,
-                "is_plain": True,
-            }
-            return render(request, "admin/django_cloudkey/library.html", context)
-        if is_script:
+        if "application/json" not in request.headers.get("Accept", ""):
+            context = self._context(request, question, page="library_media")
+            context |= {**shown, "is_plain": True, "failure": failure}
+            return render(request, "admin/django_cloudkey/library.html", context, status=status)
+        if failure:
             return JsonResponse({"error": failure}, status=status)
-        context = {
-            **self._context(request, question, page="library_media"),
-            "is_plain": True,
-            "failure": failure,
-        }
-        return render(request, "admin/django_cloudkey/library.html", context, status=status)
+        html = render_to_string("admin/django_cloudkey/library_media.html", shown, request)
+        return JsonResponse({"html": html, "status": shown["status"]})
 
     def delete_media_view(self, request: HttpRequest) -> HttpResponse:
         """Show what is about to be deleted, and delete it when that is confirmed."""
@@ -147,9 +139,9 @@ class LibraryViews:
         if choice.account not in cloudkeys:
             raise Http404
         held = shown_rows(self.admin_site, request, choice.account, [choice.media])[choice.media]
-        failure = ""
+        failure, status = "", 200
         if request.method == "POST" and not held:
-            failure = self._delete(request, choice)
+            failure, status = self._delete(request, choice)
             if not failure:
                 return HttpResponseRedirect(self.library_url("library", account=choice.account))
         records = Upload.objects.filter(_records(choice))
@@ -166,22 +158,21 @@ class LibraryViews:
                 "library_media", account=choice.account, query=choice.media
             ),
         }
-        status = 502 if failure else 200
         return render(request, "admin/django_cloudkey/library_delete.html", context, status=status)
 
-    def _delete(self, request: HttpRequest, choice: Choice) -> str:
-        """Delete a media and say so; return why that failed."""
+    def _delete(self, request: HttpRequest, choice: Choice) -> tuple[str, int]:
+        """Delete a media and say so; return why that failed, "" if it did not, and the status."""
         records = _records(choice)
         if not uploads.let_go(
             choice.media, account=choice.account, records=records, even_waiting=True
         ):
-            return _("A row shows it by now. Nothing was deleted.")
+            return _("A row shows it by now. Nothing was deleted."), 409
         try:
             cloudkeys[choice.account].media.delete(id=choice.media)
         except NotFound:
             pass
         except RPCException as error:
-            return remote_failure(error)
+            return remote_failure(error), 502
         title = choice.title or choice.media
         LogEntry.objects.create(
             user_id=str(request.user.pk),
@@ -191,7 +182,7 @@ class LibraryViews:
             action_flag=DELETION,
         )
         messages.success(request, _("The video “%(title)s” was deleted.") % {"title": title})
-        return ""
+        return "", 200
 
     def _question(self, request: HttpRequest) -> dict[str, str]:
         """Return what is asked for: ``account``, ``query``, ``after``."""
