@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models, transaction
 
-from .conf import aliases
 from .connection import cloudkeys
 from .protocol.exceptions import MAX_SHOWN, NotFound, RPCException, TransportException
 from .protocol.urls import is_media_id
@@ -95,14 +94,4 @@ class Discards:
         rows: models.QuerySet[Any] = models.QuerySet(field.model, using=self._using)
         if rows.filter(**{field.attname: media}).exists():
             return True
-        return any(is_held(alias, media) for alias in _same_account(field.account))
-
-
-def _same_account(alias: str) -> list[str]:
-    """Return all aliases of the account of *alias*: two may differ in a level or an address."""
-    user_id = cloudkeys.settings(alias).user_id
-    return [
-        each
-        for each, given in aliases().items()
-        if isinstance(given, dict) and given.get("USER_ID") == user_id
-    ]
+        return is_held(field.account, media)

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
-from django.db import IntegrityError, router, transaction
+from django.db import DatabaseError, IntegrityError, router, transaction
 from django.db.models.functions import Now
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
@@ -74,7 +74,7 @@ def webhook(request: HttpRequest, account: str) -> HttpResponse:
         heeded = _heed_once(account, user, id, event)
     except _Busy:
         return HttpResponse(status=503, headers={"Retry-After": "60"})
-    except Exception:
+    except DatabaseError:
         logger.exception("Notification %s for %r could not be heeded", id, account)
         heeded = False
     return HttpResponse(status=204 if heeded else 500)

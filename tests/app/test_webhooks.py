@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -719,9 +719,13 @@ def test_t243_failure_of_a_receiver_is_told_to_the_cloud_and_the_repeat_is_heede
 def test_t243_failure_of_the_database_is_told_to_the_cloud(
     teller: Teller, heard: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def fail(*args: object) -> None:
+        raise OperationalError("the disk is full")
+
     with monkeypatch.context() as patch:
-        patch.setattr(last_events, "remember", lambda *args: 1 / 0)
+        patch.setattr(last_events, "remember", fail)
         assert teller.tell(id="msg_1") == 500
+    assert "Notification msg_1 for 'default' could not be heeded" in caplog.text
     assert heard == []
     assert teller.tell(id="msg_1") == 204
     assert len(heard) == 1
