@@ -30,7 +30,7 @@ from .protocol.urls import around_media, check_id, page_path
 from .viewers import binds_to_request, restrictions_for
 
 if TYPE_CHECKING:
-    from .fields import FieldMedia
+    from .field_media import FieldMedia
 
 NO_OPTIONS: Mapping[str, int] = {}
 

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ..connection import cloudkeys
-from ..fields import FieldMedia
+from ..field_media import FieldMedia
 from ..forms import endpoints
 from ..media_state import MediaState
 from ..protocol.assets import is_thumbnail

@@ -24,7 +24,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..fields import FieldMedia, MediaField
+from ..field_media import FieldMedia
+from ..fields import MediaField
 from ..forms import MediaFormField
 from ..models import DELETE_MEDIA, REPROCESS_MEDIA
 from ..views import outside_transactions

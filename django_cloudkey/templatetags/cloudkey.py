@@ -36,7 +36,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from ..addresses import Signer, signer_of, unix_time
-from ..fields import FieldMedia
+from ..field_media import FieldMedia
 from ..plain_text import printable
 from ..protocol.assets import DEFAULT, is_thumbnail
 from ..protocol.exceptions import InvalidParameter
