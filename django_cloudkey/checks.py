@@ -16,7 +16,6 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
 from .conf import (
-    IN_PROCESS,
     NAME,
     AccountSettings,
     Problem,
@@ -26,6 +25,7 @@ from .conf import (
     wrong_setting,
 )
 from .in_process import cloud_database
+from .setting_values import IN_PROCESS
 
 MIN_KEY_LENGTH = 32
 STORAGE = "django_cloudkey.storage.CloudKeyStorage"

@@ -7,10 +7,8 @@ missing or incomplete raises ImproperlyConfigured and names the key.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
@@ -18,22 +16,22 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from .protocol.scheme2.keys import is_kid, is_secret
 from .protocol.scheme2.url_token import LIFETIME
-from .protocol.seclevel import SecLevel, Viewer, parse_seclevel
+from .protocol.seclevel import SecLevel, Viewer
 from .protocol.secret import Secret
 from .protocol.signing import URL_LIFETIME
-from .protocol.urls import is_address, is_media_id
-from .protocol.viewer import Network, parse_networks
+from .protocol.viewer import Network
+from .setting_values import ALL, READERS, WrongValue, meant, shown
 
 NAME = "CLOUDKEYS"
 DEFAULT_ALIAS = "default"
-IN_PROCESS = "in-process"
-TRANSPORTS = ("http", IN_PROCESS)
 VIEWER = "django_cloudkey.viewers.viewer_of"
-MAX_TIMEOUT = 24 * 3600  # seconds
-MAX_RETRIES = 100
-MAX_URL_LIFETIME = 10**9  # seconds; the end of an address is written with ten digits
+KEYS = set(READERS)
+REQUIRED = ("USER_ID", "BASE_URL")
+"""And ``API_KEY``, or both of SCHEME2."""
+SCHEME2 = ("SECRET", "KID")
+SECRETS = ("USER_ID", "API_KEY", "SECRET", "KID", "WEBHOOK_SECRETS", "PROXY")
+"""Keys whose value no message shows; whoever exchanges id and key has the key under ``USER_ID``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +130,7 @@ def wrong_setting() -> list[Problem]:
     expected = "a dict of aliases"
     hint = f'{NAME} = {{"default": {{"USER_ID": …, "API_KEY": …, "BASE_URL": …}}}}'
     if not isinstance(given, dict):
-        return [Problem(f"{NAME} must be {expected}, got {_shown(given)}.", hint)]
+        return [Problem(f"{NAME} must be {expected}, got {shown(given)}.", hint)]
     if any(not isinstance(given[key], dict) for key in KEYS & given.keys()):
         return [Problem(f"{NAME} must be {expected}, got the keys of an account.", hint)]
     return []
@@ -144,7 +142,7 @@ def unknown_keys(alias: str) -> list[Problem]:
     if not isinstance(given, dict):
         return []
     return [
-        Problem(f"{_place(alias)} has an unknown key {key!r}.", _meant(str(key).upper(), KEYS))
+        Problem(f"{_place(alias)} has an unknown key {key!r}.", meant(str(key).upper(), KEYS))
         for key in sorted(given.keys() - KEYS, key=str)
     ]
 
@@ -158,12 +156,12 @@ def read_account(alias: str, problems: list[Problem]) -> AccountSettings | None:
     """
     given, where, before = aliases()[alias], _place(alias), len(problems)
     if not isinstance(given, dict):
-        problems.append(Problem(f"{where} must be a dict, got {_shown(given)}."))
+        problems.append(Problem(f"{where} must be a dict, got {shown(given)}."))
         return None
     values = {}
     names = [key for key in SCHEME2 if given.get(key)]
     required = (*REQUIRED, *(() if names else ("API_KEY",)))
-    for key, read in _READERS.items():
+    for key, read in READERS.items():
         value = given.get(key)
         if value is None or value == "":
             if key in required:
@@ -171,9 +169,9 @@ def read_account(alias: str, problems: list[Problem]) -> AccountSettings | None:
             continue
         try:
             values[key.lower()] = read(value)
-        except _Wrong as wrong:
-            part = value if wrong.got is _ALL else wrong.got
-            got = "" if key in SECRETS else f", got {_shown(part)}"
+        except WrongValue as wrong:
+            part = value if wrong.got is ALL else wrong.got
+            got = "" if key in SECRETS else f", got {shown(part)}"
             problems.append(Problem(f'{where}["{key}"] must be {wrong.expected}{got}.', wrong.hint))
     if len(names) == 1 and names[0].lower() in values:
         (other,) = set(SCHEME2) - set(names)
@@ -183,176 +181,3 @@ def read_account(alias: str, problems: list[Problem]) -> AccountSettings | None:
 
 def _place(alias: str) -> str:
     return f'{NAME}["{alias}"]'
-
-
-def _shown(value: object) -> str:
-    """Return *value* for a message: no key that is inside it, no password of an address."""
-    if isinstance(value, str):
-        return repr(re.sub(r"[^/]*@", "…@", value)[:100])
-    if value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < 1e20):
-        return repr(value)
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def _meant(text: str, known: Sequence[str] | set[str]) -> str | None:
-    close = get_close_matches(text, sorted(known), n=1)
-    return f"Did you mean {close[0]!r}?" if close else None
-
-
-# Values
-
-
-_ALL = object()
-
-
-class _Wrong(Exception):
-    """A value, or the part *got* of it, is not what it must be."""
-
-    def __init__(self, expected: str, hint: str | None = None, *, got: object = _ALL) -> None:
-        self.expected = expected
-        self.hint = hint
-        self.got = got
-
-
-def _user_id(value: Any) -> str:
-    if not is_media_id(value):
-        raise _Wrong("24 characters of 0-9 and a-f")
-    return str(value)
-
-
-def _api_key(value: Any) -> Secret:
-    key = Secret(value)
-    del value
-    if not key.is_word():
-        raise _Wrong("visible ASCII characters, without spaces")
-    return key
-
-
-def _secret(value: Any) -> Secret:
-    secret = Secret(value)
-    del value
-    if not is_secret(secret):
-        raise _Wrong("32 to 64 bytes as base64url without padding, as the cloud shows them once")
-    return secret
-
-
-def _webhook_secrets(value: Any) -> tuple[Secret, ...]:
-    if not isinstance(value, list | tuple):
-        raise _Wrong("a list of secrets")
-    secrets = tuple(map(Secret, value))
-    del value
-    if not all(map(is_secret, secrets)):
-        raise _Wrong("a list of secrets, each 32 to 64 bytes as base64url without padding")
-    return secrets
-
-
-def _kid(value: Any) -> str:
-    if not is_kid(value):
-        raise _Wrong("1 to 32 of A-Z a-z 0-9 _ -, such as 'k1'")
-    return str(value)
-
-
-def _url(value: Any) -> str:
-    if not is_address(value, ("http", "https")):
-        raise _Wrong("an address that starts with http:// or https://")
-    if re.search(r"[?#\s\x00-\x1f]", value):
-        raise _Wrong("an address without query, fragment and spaces")
-    return str(value)
-
-
-def _proxy(value: Any) -> str:
-    with_scheme = value if not isinstance(value, str) or "://" in value else f"http://{value}"
-    if not is_address(with_scheme, ("http", "https", "socks4", "socks4a", "socks5", "socks5h")):
-        raise _Wrong("the address of a proxy, such as 'http://proxy.example.org:3128'")
-    return str(value)
-
-
-def _transport(value: Any) -> str:
-    if value not in TRANSPORTS:
-        raise _Wrong(f"one of {', '.join(TRANSPORTS)}", _meant(str(value), TRANSPORTS))
-    return str(value)
-
-
-def _timeout(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 < value <= MAX_TIMEOUT:
-        raise _Wrong(f"a number of seconds above 0, at most {MAX_TIMEOUT}")
-    return float(value)
-
-
-def _number(least: int, most: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if type(value) is not int or not least <= value <= most:
-            raise _Wrong(f"a whole number from {least} to {most}")
-        return value
-
-    return read
-
-
-def _seclevel(value: Any) -> SecLevel:
-    try:
-        if type(value) is bool or not isinstance(value, int | str):
-            raise ValueError
-        return parse_seclevel(value)
-    except ValueError as error:
-        known = [name.lower() for name in SecLevel.__members__]
-        words = re.split(r"[|,+\s]+", value.lower()) if isinstance(value, str) else []
-        close = [get_close_matches(word, known, n=1) for word in words]
-        hint = f"Did you mean {'|'.join(each[0] for each in close)!r}?" if all(close) else None
-        expected = f"names of {', '.join(known)}, joined by '|', or their sum"
-        raise _Wrong(expected, hint if close else None) from error
-
-
-def _trusted_proxies(value: Any) -> tuple[Network, ...]:
-    expected = "a list of addresses and networks"
-    if not isinstance(value, list | tuple | set | frozenset):
-        raise _Wrong(expected, f"Write [{value!r}]." if isinstance(value, str) else None)
-    for item in value:
-        try:
-            if not isinstance(item, str):
-                raise TypeError(f"{_shown(item)} is no text")
-            parse_networks([item])
-        except (TypeError, ValueError) as error:
-            raise _Wrong(expected, f"{error}.", got=item) from error
-    return parse_networks(tuple(value))
-
-
-def _viewer(value: Any) -> Any:
-    expected = "the dotted path of a function"
-    if not isinstance(value, str):
-        raise _Wrong(expected)
-    try:
-        found = import_string(value)
-    except (ImportError, ValueError) as error:  # no such module, or a path that names none
-        raise _Wrong(expected, f"{error}.") from error
-    if not callable(found):
-        raise _Wrong(expected)
-    return found
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "USER_ID": _user_id,
-    "API_KEY": _api_key,
-    "SECRET": _secret,
-    "KID": _kid,
-    "WEBHOOK_SECRETS": _webhook_secrets,
-    "BASE_URL": _url,
-    "CDN_URL": _url,
-    "STATIC_URL": _url,
-    "TRANSPORT": _transport,
-    "TIMEOUT": _timeout,
-    "RETRIES": _number(0, MAX_RETRIES),
-    "PROXY": _proxy,
-    "SECLEVEL": _seclevel,
-    "TRUSTED_PROXIES": _trusted_proxies,
-    "VIEWER": _viewer,
-    "URL_LIFETIME": _number(1, MAX_URL_LIFETIME),
-    "URL_BUCKET": _number(0, MAX_URL_LIFETIME),
-    "MAX_TOKEN_LIFETIME": _number(1, MAX_URL_LIFETIME),
-}
-KEYS = set(_READERS)
-REQUIRED = ("USER_ID", "BASE_URL")
-"""And ``API_KEY``, or both of SCHEME2."""
-SCHEME2 = ("SECRET", "KID")
-SECRETS = ("USER_ID", "API_KEY", "SECRET", "KID", "WEBHOOK_SECRETS", "PROXY")
-"""Keys whose value no message shows; whoever exchanges id and key has the key under ``USER_ID``."""

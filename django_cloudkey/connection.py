@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from django.utils.connection import ConnectionProxy
 
 from .client import CloudKey
-from .conf import DEFAULT_ALIAS, IN_PROCESS, AccountSettings, account_settings, aliases
+from .conf import DEFAULT_ALIAS, AccountSettings, account_settings, aliases
 from .in_process import InProcessTransport
+from .setting_values import IN_PROCESS
 
 
 class CloudKeys:

@@ -22,10 +22,11 @@ from django.http.request import validate_host
 from django.utils.http import is_same_domain
 
 from .checks import shares_sqlite
-from .conf import IN_PROCESS, NAME, AccountSettings, aliases, read_account
+from .conf import NAME, AccountSettings, aliases, read_account
 from .in_process import cloud_database, own_cloud
 from .protocol.seclevel import SecLevel
 from .rows import media_fields
+from .setting_values import IN_PROCESS
 from .viewers import OF_PAGE, viewer_of
 
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")

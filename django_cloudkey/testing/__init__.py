@@ -32,8 +32,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from .. import in_process
-from ..conf import DEFAULT_ALIAS, IN_PROCESS
+from ..conf import DEFAULT_ALIAS
 from ..protocol.assets import SOURCE, is_thumbnail
+from ..setting_values import IN_PROCESS
 from ..uploads import DEFAULT_ASSETS
 
 if TYPE_CHECKING:
