@@ -61,7 +61,7 @@ def restrictions_for(
             spaces, the pages of the request's own site by default.
 
     Raises:
-        ValueError: the level needs a value of the request and there is none.
+        NoRequest: the level needs a value of the request and there is none.
     """
     restrictions: dict[str, Any] = {"seclevel": level}
     if not level or level & DELEGATE:
@@ -78,9 +78,13 @@ def restrictions_for(
     return restrictions
 
 
+class NoRequest(ValueError):
+    """A level binds to the viewer, and neither the request nor the values are there."""
+
+
 def _needed(request: HttpRequest | None) -> HttpRequest:
     if request is None:
-        raise ValueError("This security level needs the request: is it in the template's context?")
+        raise NoRequest("This security level needs the request: is it in the template's context?")
     return request
 
 

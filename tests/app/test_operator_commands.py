@@ -115,6 +115,11 @@ def test_embed_url_is_arithmetic(cloud: Cloud, settings: Any) -> None:
     assert 0 < token.expires - time.time() <= 60
 
 
+def test_embed_url_for_a_viewer_names_the_options_that_say_who_it_is(cloud: Cloud) -> None:
+    with pytest.raises(CommandError, match="--ip, --user-agent"):
+        run("cloudkey_embed_url", UNKNOWN, "--seclevel", "ip")
+
+
 # Many
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from django_cloudkey import sync as sync_module
 from django_cloudkey.client import TransportException
+from django_cloudkey.management.commands import cloudkey_sync
 from django_cloudkey.media_state import MediaState, media_state
 from django_cloudkey.protocol.assets import AssetStatus
 from django_cloudkey.server.models import Asset, Media
@@ -253,6 +254,13 @@ def test_command_says_how_many(cloud: Cloud, media: Any) -> None:
     assert json.loads(run("--all", "--json", "testapp.Episode")) == [
         {"field": "testapp.episode.video", "asked": 1, "changed": 0}
     ]
+
+
+def test_command_says_that_there_is_nothing_to_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudkey_sync, "media_fields", lambda: [])
+
+    assert run() == "No MediaField has a status_field or a duration_field.\n"
+    assert json.loads(run("--json")) == []
 
 
 def test_command_asks_about_what_it_is_told_to(cloud: Cloud, settings: Any) -> None:

@@ -105,6 +105,7 @@ def test_videos_are_made_again_and_deleted_with_keys_alone(
     page.get_by_role("button", name="Yes, I’m sure").focus()
     page.keyboard.press("Enter")
     page.get_by_text("All 2 are done.").wait_for()
+    assert page.get_by_role("link", name="Back to the list").is_visible()
     assert cloud.client.media.count() == 0
     assert not any(talk.video for talk in Talk.objects.all())
 

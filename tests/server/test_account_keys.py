@@ -195,7 +195,7 @@ def test_notifications_are_switched_on_and_off(account: Account) -> None:
         run("cloudkey_account", "webhook", "demo", "http://www.example.org/")
     assert Account.objects.get().webhook_url == url
     run("cloudkey_account", "webhook", "demo", "")
-    assert "to nobody" in run("cloudkey_account", "show", "demo")
+    assert "Notifications go to: nobody\n" in run("cloudkey_account", "show", "demo")
     run("cloudkey_account", "create", "other", "--webhook", url)
     assert Account.objects.get(name="other").webhook_url == url
     with pytest.raises(CommandError, match="public"):

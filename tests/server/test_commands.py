@@ -48,7 +48,11 @@ def test_accounts_are_listed() -> None:
 
     lines = run("cloudkey_account", "list").splitlines()
 
-    assert lines == [f"{first.pk}       0  a", f"{second.pk}       0  b (inactive)"]
+    assert lines == [
+        "ID                          MEDIA  NAME",
+        f"{first.pk}        0  a",
+        f"{second.pk}        0  b (inactive)",
+    ]
     assert json.loads(run("cloudkey_account", "list", "--json"))[1] == {
         "user_id": second.pk,
         "name": "b",

@@ -34,11 +34,13 @@ def test_jobs_are_listed_newest_first_with_their_failures(
         Job.objects.create(media=each, state="failed", attempts=3, finished=timezone.now())
     Asset.objects.create(media=media[0], name=STILL, status="error", error_code="no_space")
 
-    lines = run("cloudkey_jobs")
+    heading, *lines = run("cloudkey_jobs")
     rows = [json.loads(line) for line in run("cloudkey_jobs", "--json")]
 
     assert [line.split()[1] for line in lines] == [each.pk for each in reversed(media)]
-    assert lines[-1].endswith(f"{STILL}: no_space")
+    assert lines[-1].endswith(f"  {STILL}: no_space")
+    assert lines[-1].index(STILL) == heading.index("FAILURES")
+    assert f"  {timezone.now():%Y-%m-%d} " in lines[0]
     assert [row["failures"] for row in rows] == [{}, {}, {}, {}, {STILL: "no_space"}]
     assert rows[0].items() >= {"state": "failed", "attempts": 3, "account": account.pk}.items()
 

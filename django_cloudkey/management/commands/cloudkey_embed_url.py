@@ -4,10 +4,12 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...addresses import sign_for
+from ...viewers import NoRequest
 from ..client_command import ClientCommand, media_ids
 
 
@@ -40,10 +42,16 @@ class Command(ClientCommand):
         values = {name: options[name] for name in names if options[name] is not None}
         if options["lifetime"] is not None:
             values["expires"] = time.time() + options["lifetime"]
-        url = sign_for(
-            None, "get_embed_url", id_,
-            account=options["account"], seclevel=options["seclevel"], **values,
-        )  # fmt: skip
+        try:
+            url = sign_for(
+                None, "get_embed_url", id_,
+                account=options["account"], seclevel=options["seclevel"], **values,
+            )  # fmt: skip
+        except NoRequest as error:
+            raise CommandError(
+                _("This level is for one viewer or page: name it by %(options)s.")
+                % {"options": "--ip, --user-agent, --asnum, --referer"}
+            ) from error
         if options["json"]:
             self.write_json({"id": id_, "url": url})
         else:

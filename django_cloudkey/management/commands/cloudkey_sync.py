@@ -50,6 +50,8 @@ class Command(ClientCommand):
                 self.stdout.write(text % report[-1])
         if options["json"]:
             self.write_json(report)
+        elif not report:
+            self.stdout.write(_("No MediaField has a status_field or a duration_field."))
 
 
 def _chosen(fields: list[MediaField], labels: list[str]) -> list[MediaField]:

@@ -63,6 +63,7 @@ function drive(form) {
   function toggle() {
     const hadFocus = form.contains(document.activeElement);
     form.querySelector(".cloudkey-rows__progress").hidden = false;
+    form.querySelector(".cloudkey-rows__back").textContent = text("Back"); // no longer an answer
     start.hidden = isRunning || !inState("waiting").length;
     start.textContent = inState("waiting").length < rows.length ? text("Continue") : start.textContent;
     stop.hidden = !isRunning;

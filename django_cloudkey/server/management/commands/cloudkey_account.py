@@ -165,11 +165,13 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(rows))
             return
+        columns = "{:<24}  {:>7}  {} {}"
+        heading = columns.format(_("ID"), _("MEDIA"), _("NAME"), "").rstrip()
+        self.stdout.write(self.style.MIGRATE_HEADING(heading))
         for row in rows:
             state = "" if row["active"] else _("(inactive)")
-            self.stdout.write(
-                f"{row['user_id']}  {row['media']:>6}  {row['name']} {state}".rstrip()
-            )
+            line = columns.format(row["user_id"], row["media"], row["name"], state)
+            self.stdout.write(line.rstrip())
 
     def _show(self, options: dict[str, Any]) -> None:
         account = _find(options["name"])
@@ -192,7 +194,7 @@ class Command(BaseCommand):
             for only in (row["networks"], row["methods"]):
                 if only:
                     self.stdout.write(f"       {_('only')} {', '.join(only)}")
-        webhook = account.webhook_url or _("to nobody")
+        webhook = account.webhook_url or _("nobody")
         self.stdout.write(_("Notifications go to: %(webhook)s") % {"webhook": webhook})
         self.stdout.write(_("Historical scheme: %(mode)s") % {"mode": account.get_legacy_display()})
         for use in uses:

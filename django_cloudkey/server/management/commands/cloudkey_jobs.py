@@ -14,6 +14,7 @@ from ...batches import batches_of
 from ...models import Asset, Job
 
 LIMIT = 50
+COLUMNS = "{:>7}  {:<24}  {:<7}  {:>5}  {:<19}  {}"
 
 
 class Command(BaseCommand):
@@ -41,6 +42,8 @@ class Command(BaseCommand):
         for number, row in enumerate(_rows(jobs)):
             if options["limit"] and number >= options["limit"]:
                 break
+            if not number and not options["json"]:
+                self.stdout.write(self.style.MIGRATE_HEADING(_heading()))
             self.stdout.write(json.dumps(row) if options["json"] else _line(row))
 
 
@@ -69,11 +72,16 @@ def _failures(media: set[str]) -> dict[str, dict[str, str]]:
     return failures
 
 
+def _heading() -> str:
+    names = [_("JOB"), _("MEDIA"), _("STATE"), _("TRIES"), _("ENDED OR DUE"), _("FAILURES")]
+    return COLUMNS.format(*names)
+
+
 def _line(row: dict[str, Any]) -> str:
-    when = row["finished"] or row["due"]
+    when = (row["finished"] or row["due"]).replace("T", " ").removesuffix("+00:00")
     failures = ", ".join(f"{name}: {code}" for name, code in row["failures"].items())
-    line = f"{row['job']:>7}  {row['media']}  {row['state']:<7}  {row['attempts']}  {when}"
-    return f"{line}  {failures}".rstrip()
+    columns = (row["job"], row["media"], row["state"], row["attempts"], when, failures)
+    return COLUMNS.format(*columns).rstrip()
 
 
 def _minute(moment: datetime | None) -> str | None:
