@@ -168,14 +168,15 @@ class Scheme2Signer(Signer):
     ) -> str:
         return scheme2.sign_url(
             self._players + id, self._keys, media=id, audience=EMBED, options=options,
-            **restrictions,
+            max_lifetime=self._account.max_token_lifetime, **restrictions,
         )  # fmt: skip
 
     def asset_url(self, id: str, asset_name: str, restrictions: Mapping[str, Any]) -> str:
         before, after = self._around(asset_name)
         return scheme2.sign_url(
             f"{before}{id}{after}", self._keys, media=id, asset_name=asset_name,
-            audience=THUMB if is_thumbnail(asset_name) else STREAM, **restrictions,
+            audience=THUMB if is_thumbnail(asset_name) else STREAM,
+            max_lifetime=self._account.max_token_lifetime, **restrictions,
         )  # fmt: skip
 
 

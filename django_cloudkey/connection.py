@@ -70,6 +70,7 @@ def _new(account: AccountSettings) -> tuple[AccountSettings, CloudKey]:
         transport=InProcessTransport(base_url) if account.transport == IN_PROCESS else None,
         secret=account.secret,
         kid=account.kid,
+        max_token_lifetime=account.max_token_lifetime,
     )
     return account, client
 

@@ -23,6 +23,7 @@ from ..protocol.exceptions import (
 )
 from ..protocol.scheme2.keys import Keys
 from ..protocol.scheme2.request import is_user, place_of, sign_request
+from ..protocol.scheme2.url_token import LIFETIME
 from ..protocol.secret import Secret, is_word
 from ..protocol.signing import sign_call
 from ..protocol.urls import is_address
@@ -69,6 +70,9 @@ class CloudKey:
         secret: A secret of scheme 2, base64url, with which calls and addresses are signed in place
             of the key.
         kid: Its name on the cloud, such as ``"k1"``.
+        max_token_lifetime: Seconds for which the cloud takes addresses of scheme 2, a week unless
+            its ``MAX_TOKEN_LIFETIME`` says otherwise. The client cannot ask; it makes none that
+            would be refused to its viewer from the start.
 
     Raises:
         ValueError: one of them cannot be what it should, such as a key with a line break.
@@ -101,6 +105,7 @@ class CloudKey:
         transport: Transport | None = None,
         secret: str | Secret | None = None,
         kid: str | None = None,
+        max_token_lifetime: int = LIFETIME,
     ) -> None:
         api_key = self.api_key = Secret.of(api_key or "")
         secret = None if secret is None else Secret.of(secret)
@@ -121,6 +126,7 @@ class CloudKey:
         _check_address("static_url", static_url or base_url)
         self.cdn_url = (cdn_url or base_url).rstrip("/")
         self.static_url = (static_url or self.cdn_url.replace("cdn.", "static.")).rstrip("/")
+        self.max_token_lifetime = max_token_lifetime
         self._server = Server()
         self._once: str | None = None
         self._transport = transport or HTTPTransport(

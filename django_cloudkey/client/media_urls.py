@@ -51,7 +51,10 @@ class MediaURLs(RemoteObject):
             seclevel: What the viewer must match; see :func:`~django_cloudkey.client.sign_url` for
                 this and the values that it needs. Under scheme 2 *ip* may be the network that he
                 may come from, ``"203.0.113.45/24"``.
-            expires: Last second of validity, Unix time; two hours from now by default.
+            expires: First second at which it is not valid any more, Unix time; two hours from now
+                by default. A cloud refuses what is valid for longer than it allows: the cloud of
+                this package for more than 366 days, under scheme 2 for more than the client's
+                *max_token_lifetime*.
             issued: First second, Unix time; now by default. The historical scheme has none.
             skin: Name of a player skin.
             autoplay: Start by itself, where the browser allows it.
@@ -61,11 +64,12 @@ class MediaURLs(RemoteObject):
                 historical scheme.
             secure: Sign and return the ``https`` address.
             stable: Give equal addresses for equal arguments, so that what shows them can be cached;
-                without *issued* they count from seven days before *expires*.
+                without *issued* they count from *max_token_lifetime* before *expires*.
 
         Raises:
             InvalidParameter: *id* is no media id.
-            ValueError: the level asks for a value that is missing or malformed.
+            ValueError: the level asks for a value that is missing or malformed; *expires* is no
+                Unix time of today, or one until which no cloud takes an address of scheme 2.
         """
         if drm_token and self._client.signing_keys is not None:
             raise ValueError(
@@ -101,6 +105,7 @@ class MediaURLs(RemoteObject):
         Raises:
             ValueError: the client has no API key: scheme 2 has no such addresses.
         """
+        _check_end(expires)
         url = sign_url(
             self._page("player/swf", id, secure), self._api_key("A Flash player"),
             seclevel, asnum, ip, useragent, countries, referers, expires,
@@ -122,6 +127,7 @@ class MediaURLs(RemoteObject):
         expires: float | None = None,
     ) -> str:
         """Return the signed address of a QuickTime reference; as :meth:`get_swf_url`."""
+        _check_end(expires)
         return sign_url(
             self._page("stream", id, False), self._api_key("A QuickTime reference"),
             seclevel, asnum, ip, useragent, countries, referers, expires,
@@ -231,12 +237,14 @@ class MediaURLs(RemoteObject):
         stable: bool,
     ) -> str:
         """Return *url*, without a query so far, signed by the scheme that the client speaks."""
+        _check_end(expires)
         keys = self._client.signing_keys
         if keys is not None:
             return scheme2.sign_url(
                 url, keys, media=id, audience=audience, asset_name=asset_name, options=options,
                 seclevel=seclevel, asnum=asnum, ip=ip, useragent=useragent, countries=countries,
                 referers=referers, expires=expires, issued=issued, stable=stable,
+                max_lifetime=self._client.max_token_lifetime,
             )  # fmt: skip
         if "filename" in options:  # before what is signed, where the SDKs put it
             url = f"{url}?{_as_query(options)}"
@@ -255,6 +263,12 @@ class MediaURLs(RemoteObject):
     def _drm(self, id: str, drm_token: Mapping[str, Any]) -> str:
         key = self._api_key("A drm_token")
         return "&drm_token=" + gen_drm_token(self._client.user_id, id, key, **drm_token)
+
+
+def _check_end(expires: float | None) -> None:
+    # Ten digits: no cloud takes others, and seconds from now would be refused to each viewer.
+    if expires is not None and not 10**9 <= int(expires) < 10**10:
+        raise ValueError(f"expires must be Unix time in seconds, got {expires!r}.")
 
 
 def _player_options(

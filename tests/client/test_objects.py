@@ -153,6 +153,17 @@ def test_static_host_follows_the_cdn() -> None:
     assert client.media.get_embed_url(MEDIA).startswith("https://api.x.org/embed/")
 
 
+@pytest.mark.parametrize("expires", [0, 3600, 999_999_999, 1_800_000_000_000, -1])
+def test_end_that_is_no_unix_time_in_seconds_is_refused(cloudkey: CloudKey, expires: int) -> None:
+    media = cloudkey.media
+    for method in (
+        *(media.get_embed_url, media.get_swf_url, media.get_qtref_url),
+        *(media.get_stream_url, media.get_thumbnail_url),
+    ):
+        with pytest.raises(ValueError, match=f"must be Unix time in seconds, got {expires}"):
+            method(MEDIA, expires=expires)
+
+
 def test_no_address_costs_a_request(cloudkey: CloudKey, network: NoNetwork) -> None:
     media = cloudkey.media
     media.get_embed_url(MEDIA)

@@ -15,7 +15,7 @@ from django_cloudkey.client import CloudKey, InvalidParameter, SecLevel
 from django_cloudkey.client.media_urls import MediaURLs
 from django_cloudkey.protocol.scheme2.claims import Claims
 from django_cloudkey.protocol.scheme2.keys import Keys, new_secret
-from django_cloudkey.protocol.scheme2.url_token import LIFETIME, verify_token
+from django_cloudkey.protocol.scheme2.url_token import LIFETIME, read_token, verify_token
 from django_cloudkey.protocol.seclevel import Viewer
 from django_cloudkey.protocol.signing import URL_LIFETIME
 from django_cloudkey.protocol.urls import Page, Stream, Thumbnail, parse
@@ -227,3 +227,39 @@ def test_secret_is_in_no_frame_and_no_pickle() -> None:
 
     assert len(shown) > 20
     assert text not in "".join(shown)
+
+
+DAY = 24 * 3600
+
+
+@pytest.mark.parametrize("days", [1, 7, 30])
+@pytest.mark.parametrize("stable", [False, True])
+def test_address_that_the_cloud_would_never_take_is_not_made(days: int, stable: bool) -> None:
+    sign = client_of(max_token_lifetime=days * DAY).media.get_embed_url
+    now = int(time.time())
+
+    (auth,) = parse_qs(urlsplit(sign(MEDIA, expires=now + days * DAY, stable=stable)).query)["auth"]
+
+    claims = read_token(auth)[1]
+    assert claims.issued <= time.time()
+    assert claims.expires == now + days * DAY
+    assert claims.expires - claims.issued <= days * DAY
+    sentence = rf"valid for more than {days * DAY} seconds \(MAX_TOKEN_LIFETIME\), got"
+    with pytest.raises(ValueError, match=sentence):
+        sign(MEDIA, expires=now + days * DAY + 60, stable=stable)
+
+
+def test_address_of_two_hours_is_shorter_where_the_cloud_takes_none() -> None:
+    url = client_of(max_token_lifetime=600).media.get_embed_url(MEDIA)
+
+    claims = read(url, "embed")
+    assert claims.expires - claims.issued == 600
+
+
+def test_address_may_begin_later_than_it_could_end_now(media: MediaURLs) -> None:
+    now = int(time.time())
+
+    url = media.get_embed_url(MEDIA, issued=now + 30 * DAY, expires=now + 31 * DAY)
+
+    (auth,) = parse_qs(urlsplit(url).query)["auth"]
+    assert read_token(auth)[1].issued == now + 30 * DAY

@@ -38,8 +38,8 @@ ARGUMENTS: Any = st.fixed_dictionaries(
         "useragent": st.just(VIEWER.useragent),
         "countries": st.sampled_from([["fr", "BE"], ["-", "de"]]),
         "referers": st.sampled_from([["https://example.org/"], ["http://*.example.org/a", "http://b.fr"]]),
-        "issued": st.integers(NOW - 10**6, NOW),
-        "expires": st.integers(NOW + 1, NOW + 10**6),
+        "issued": st.integers(NOW - LIFETIME // 2, NOW),
+        "expires": st.integers(NOW + 1, NOW + LIFETIME // 2),
     },
     optional={
         "asset_name": st.sampled_from(["mp4_h264_aac", "jpeg_thumbnail_small"]),
@@ -179,7 +179,8 @@ def test_what_one_account_signs_is_nothing_to_another() -> None:
         ({"options": {"colour": "red"}}, "claim q is not valid"),
         ({"options": {"filename": "x" * 256}}, "claim q is not valid"),
         ({"expires": NOW, "issued": NOW}, "expires after it was issued"),
-        ({"expires": 10**11}, "expires after it was issued"),
+        ({"expires": 10**11, "max_lifetime": 10**12}, "expires after it was issued"),
+        ({"issued": NOW, "expires": NOW + LIFETIME + 1}, "valid for more than 604800 seconds"),
         ({"seclevel": 64, "referers": ["http://a.fr/" + "x" * 800] * 2}, "at most 1536 bytes"),
     ],
 )

@@ -76,7 +76,7 @@ class Site:
         audience = "embed" if page else "stream"
         return scheme2.sign_url(
             url, values.pop("keys", self.keys), media=values.pop("media", media),
-            audience=audience, seclevel=level, **values,
+            audience=audience, seclevel=level, max_lifetime=10**9, **values,
         )  # fmt: skip
 
 

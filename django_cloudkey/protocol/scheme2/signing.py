@@ -34,6 +34,7 @@ def sign_url(
     issued: float | None = None,
     stable: bool = False,
     options: Mapping[str, str | int] | None = None,
+    max_lifetime: int = LIFETIME,
 ) -> str:
     """
     Return *url* with a token for *media*.
@@ -46,11 +47,12 @@ def sign_url(
             :func:`~django_cloudkey.client.sign_url`.
         ip: The viewer's address, or the network that he may come from: ``203.0.113.45/24``.
         expires: First second at which it is not valid any more, Unix time; two hours from now by
-            default.
+            default, or as long as the cloud allows.
         issued: Unix time, now by default.
-        stable: Where *issued* is not given, take LIFETIME before *expires* for it: equal arguments
-            give equal addresses then, unless the level is for the first viewer.
+        stable: Where *issued* is not given, take *max_lifetime* before *expires* for it: equal
+            arguments give equal addresses then, unless the level is for the first viewer.
         options: How it is shown, see :class:`.Claims`.
+        max_lifetime: Seconds from *issued* to *expires* that the cloud allows.
 
     Raises:
         InvalidParameter: *media* is no media id.
@@ -58,12 +60,16 @@ def sign_url(
             the token.
     """
     level = 0 if seclevel is None else int(seclevel)
-    now = time.time()
-    end = int(expires or now + URL_LIFETIME)
-    if issued is not None:
-        start = int(issued)
-    else:  # one that has expired by now is signed all the same, and refused where it is used
-        start = end - LIFETIME if stable else min(int(now), end - 1)
+    now = int(time.time())
+    end = int(expires or now + min(URL_LIFETIME, max_lifetime))
+    start = now if issued is None else int(issued)
+    if end - start > max_lifetime:
+        raise ValueError(
+            f"A cloud refuses an address that is valid for more than {max_lifetime} seconds "
+            f"(MAX_TOKEN_LIFETIME), got {end - start}."
+        )
+    if issued is None:  # one that has expired by now is signed all the same
+        start = end - max_lifetime if stable else min(now, end - 1)
     blank = _blank(
         keys,
         audience,
