@@ -1,4 +1,4 @@
-"""The operator's view of the cloud. Keys are never shown here."""
+"""The operator's view of the cloud. Keys are never shown here, nor read."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ class ReadOnlyMixin:
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class OfAccountMixin:
+    """Rows of accounts; there may be too many of those for a list to choose from."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        return rows.select_related("account").defer("account__api_key")
 
 
 class SecretInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
@@ -57,6 +65,10 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     readonly_fields = ["id", "created"]
     inlines = [SecretInline]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        # Neither read nor written: a key that was replaced meanwhile is not brought back.
+        return super().get_queryset(request).defer("api_key")
+
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         # Encrypted as it is: who compares it with this and that has the ciphertext in the end.
         return not lookup.startswith("api_key") and super().lookup_allowed(lookup, value, request)
@@ -85,10 +97,9 @@ class AssetInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Media)
-class MediaAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class MediaAdmin(OfAccountMixin, ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["__str__", "id", "account", "created"]
-    list_filter = ["account"]
-    search_fields = ["id"]
+    search_fields = ["id", "account__name"]
     inlines = [AssetInline]
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -117,12 +128,11 @@ class JobAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class NotificationAdmin(OfAccountMixin, ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     # What became of it is before what a narrow screen has no room for.
     list_display = ["told", "state", "attempts", "failure", "account", "media", "created"]
-    list_filter = ["state", "type", "account"]
-    list_select_related = ["account"]
-    search_fields = ["id", "media"]
+    list_filter = ["state", "type"]
+    search_fields = ["id", "media", "account__name"]
     date_hierarchy = "created"
     actions = ["send_again"]
     fields = [

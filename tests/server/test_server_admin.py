@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.base import ContentFile
@@ -35,6 +37,17 @@ def media() -> Media:
     return media
 
 
+@pytest.fixture
+def pages(media: Media) -> list[str]:
+    """Addresses of the lists, and of a row of each."""
+    account_secrets.add(media.account)
+    tell(media)
+    job, notification = Job.objects.get(), Notification.objects.get()
+    rows = {"account": media.account, "media": media, "job": job, "notification": notification}
+    lists = [f"{ADMIN}/{name}/" for name in rows]
+    return lists + [f"{ADMIN}/{name}/{row.pk}/change/" for name, row in rows.items()]
+
+
 def tell(media: Media) -> None:
     """Write a notification about *media*."""
     Account.objects.update(webhook_url="https://www.example.org/cloudkey/webhook/default/")
@@ -42,23 +55,35 @@ def tell(media: Media) -> None:
         notifications.tell(media, (EventType.MEDIA_READY, ""))
 
 
-def test_no_page_shows_a_key(operator: Client, media: Media) -> None:
-    account_secrets.add(media.account)
-    tell(media)
-    names = ("account", "media", "job", "notification")
-    pages = [f"{ADMIN}/{name}/" for name in names]
-    pages += [
-        f"{ADMIN}/account/{media.account_id}/change/",
-        f"{ADMIN}/media/{media.pk}/change/",
-        f"{ADMIN}/job/{Job.objects.get().pk}/change/",
-        f"{ADMIN}/notification/{Notification.objects.get().pk}/change/",
-    ]
-
+def test_no_page_shows_a_key(operator: Client, media: Media, pages: list[str]) -> None:
     for page in pages:
         answer = operator.get(page)
         assert answer.status_code == 200
         assert media.account.api_key not in answer.content.decode()
         assert media.account.secrets.get().secret not in answer.content.decode()
+
+
+def test_no_page_reads_a_key(media: Media, pages: list[str], settings: Any) -> None:
+    """SECRET_KEY is lost, and all that was encrypted with it."""
+    settings.SECRET_KEY = "another"
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator"))
+
+    assert {page: client.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+    page = f"{ADMIN}/account/{media.account_id}/change/"
+    data = {"secrets-TOTAL_FORMS": "1", "secrets-INITIAL_FORMS": "1", "name": "renamed"}
+    assert client.post(page, data).status_code == 302
+    assert Account.objects.values_list("name", flat=True).get() == "renamed"
+
+
+def test_lists_do_not_grow_with_the_accounts(operator: Client, media: Media) -> None:
+    Account.objects.bulk_create(Account(name=f"account {number}") for number in range(300))
+
+    for name in ("media", "notification"):
+        assert "account 299" not in operator.get(f"{ADMIN}/{name}/").content.decode()
+    found = operator.get(f"{ADMIN}/media/", {"q": "demo"}).content.decode()
+    assert media.pk in found
+    assert media.pk not in operator.get(f"{ADMIN}/media/", {"q": "account 299"}).content.decode()
 
 
 def test_secrets_of_an_account_are_listed_by_their_names(operator: Client, media: Media) -> None:
