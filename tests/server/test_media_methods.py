@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from django_cloudkey.client import InvalidParameter, NotFound
-from django_cloudkey.server import files, jobs, pipeline
+from django_cloudkey.server import encryption, files, jobs, pipeline
 from django_cloudkey.server.models import Account, Asset, DiscardedFile, Job, Media
 from django_cloudkey.server.worker import tidy_up
 
@@ -32,6 +33,29 @@ def films(cloud: Cloud) -> dict[str, str]:
             ("knots_and splices", "Bob", 7),
         )
     }
+
+
+def test_page_of_a_list_reads_the_key_once(
+    cloud: Cloud, films: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is decrypted, and signs the addresses of all the assets on the page."""
+    for media in films.values():
+        ready = {"status": "ready", "created": timezone.now(), "file": "x"}
+        Asset.objects.create(media_id=media, name="mp4_h264_aac", **ready)
+    read: list[str] = []
+    decrypt = encryption.decrypt
+
+    def count(text: str) -> str:
+        read.append(text)
+        return decrypt(text)
+
+    monkeypatch.setattr(encryption, "decrypt", count)
+
+    page = cloud.client.media.list()
+
+    urls = [item["assets"]["mp4_h264_aac"]["stream_url"] for item in page["list"]]
+    assert len({url.partition("?")[0] for url in urls}) == len(films)
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize(

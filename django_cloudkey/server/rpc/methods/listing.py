@@ -135,4 +135,4 @@ def _page(
 
 
 def _all(account: Account) -> QuerySet[Media]:
-    return Media.objects.filter(account=account).select_related("account")
+    return account.media.all()  # each knows the account, which is read, and decrypted, once
