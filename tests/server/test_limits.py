@@ -13,6 +13,7 @@ from django.db import connections
 from django.utils import timezone
 
 from django_cloudkey.client import CloudKey, RateLimitExceeded
+from django_cloudkey.server import geography
 from django_cloudkey.server.models import Account, RateCounter
 from django_cloudkey.server.rpc import limits
 from django_cloudkey.server.worker import tidy_up
@@ -40,6 +41,17 @@ def test_calls_have_no_limit_by_default_and_write_nothing(account: Account) -> N
         assert ask(account, LIST)["result"]
 
     assert not RateCounter.objects.exists()
+
+
+def test_nobody_asks_where_a_caller_is(
+    cloud: Cloud, geography_files: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those files are read into memory, of processes that answer viewers."""
+    monkeypatch.setattr(geography, "_atlases", {})
+
+    assert cloud.client.media.list()["list"] == []
+
+    assert geography._atlases == {}
 
 
 def test_account_over_its_limit_is_told_when_to_come_back(cloud: Cloud, settings: Any) -> None:

@@ -13,13 +13,18 @@ from ..geography import asnum_of, country_of
 def viewer_of(request: HttpRequest) -> Viewer:
     """Return the viewer behind *request*, through the proxies that settings trust."""
     return viewer_at(
-        client_address(
-            request.META.get("REMOTE_ADDR", ""),
-            request.META.get("HTTP_X_FORWARDED_FOR", ""),
-            cloud.trusted_proxies,
-        ),
+        address_of(request),
         request.META.get("HTTP_USER_AGENT", ""),
         request.META.get("HTTP_REFERER", ""),
+    )
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the address that *request* comes from; ``""`` when it is not known."""
+    return client_address(
+        request.META.get("REMOTE_ADDR", ""),
+        request.META.get("HTTP_X_FORWARDED_FOR", ""),
+        cloud.trusted_proxies,
     )
 
 

@@ -15,7 +15,7 @@ from ...protocol.exceptions import (
     ProcessorException,
     RPCException,
 )
-from ..delivery.viewer import viewer_of
+from ..delivery.viewer import address_of
 from ..models import Account
 from . import methods  # noqa: F401 - registers them
 from .auth import is_scheme2, read_call, read_request
@@ -51,7 +51,7 @@ def api(request: HttpRequest) -> HttpResponse:
     content, headers = answer(
         body,
         key=request.headers.get("Idempotency-Key"),
-        address=viewer_of(request).ip,
+        address=address_of(request),
         authorization=request.headers.get("Authorization", ""),
     )
     return HttpResponse(content, content_type="application/json", headers=headers)
