@@ -20,7 +20,7 @@ tags of a page have in common, such as who looks at it, is found once for a rend
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
 from typing import Any, ClassVar
@@ -29,134 +29,22 @@ from urllib.parse import urlsplit
 from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.template.base import FilterExpression, Parser, Token, Variable, token_kwargs
-from django.utils.functional import Promise
+from django.template.base import FilterExpression, Parser, Token
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from ..addresses import Signer, signer_of, unix_time
+from .. import tag_arguments as read
+from ..addresses import Signer, signer_of
 from ..field_media import FieldMedia
 from ..plain_text import printable
 from ..protocol.assets import DEFAULT, is_thumbnail
 from ..protocol.exceptions import InvalidParameter
-from ..protocol.seclevel import parse_seclevel
+from ..tag_arguments import LOADINGS, PLAYER, RATIOS, RESTRICTIONS, Arguments, Reader
 from ..viewers import OF_PAGE
 
 register = template.Library()
 logger = logging.getLogger(__name__)
-
-Reader = Callable[[Any], Any]
-# What arguments are read by: a value of a template in, what the tag works with out.
-# A ValueError says what is wrong, without the argument's name.
-
-
-def _text(value: Any) -> str:
-    return str(value or "")
-
-
-def _asset(value: Any) -> str:
-    return _text(value) or DEFAULT
-
-
-def _still(value: Any) -> str:
-    name = _text(value)
-    if name and not is_thumbnail(name):
-        raise ValueError(f"it is the name of a still, got {value!r}")
-    return name
-
-
-def _title(value: Any) -> str:
-    text = str(value or "")
-    # What is HTML already, such as a text of {% blocktranslate asvar %}, has its "&" escaped.
-    return text.translate(_ENDS_ATTRIBUTE) if hasattr(text, "__html__") else escape(text)
-
-
-_ENDS_ATTRIBUTE = str.maketrans({"<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
-
-
-def _seconds(value: Any) -> int:
-    try:
-        seconds = int(value or 0)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"it is a number of seconds, got {value!r}") from None
-    if seconds < 0:
-        raise ValueError(f"it is a second of the video, got {value!r}")
-    return seconds
-
-
-def _flag(value: Any) -> int:
-    return 1 if value else 0
-
-
-def _alias(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _moment(value: Any) -> int | None:
-    return None if value is None else unix_time(value)
-
-
-def _level(value: Any) -> int | None:
-    if value is None:
-        return None
-    # A variable that does not exist is an empty text, and must not open what it was to close.
-    if value == "" or not isinstance(value, int | str):
-        raise ValueError(f"it is the name or the number of a level, got {value!r}")
-    return parse_seclevel(value).value
-
-
-def _list(separator: str | None) -> Reader:
-    def read(value: Any) -> list[str]:
-        if isinstance(value, str):
-            return [each.strip() for each in value.split(separator)]
-        if value is None or isinstance(value, Iterable):
-            return [str(each) for each in value or ()]
-        raise ValueError(f"it is a list or a text, got {value!r}")
-
-    return read
-
-
-def _one_of(known: Mapping[str, str]) -> Reader:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or value not in known:
-            raise ValueError(f"it is one of {', '.join(known)}; got {value!r}")
-        return known[value]
-
-    return read
-
-
-def _suffix(text: str, read: Reader) -> Reader:
-    return lambda value: text.format(number) if (number := read(value)) else ""
-
-
-RATIOS = {
-    "16:9": "",
-    "4:3": " cloudkey-embed--4x3",
-    "1:1": " cloudkey-embed--1x1",
-    "9:16": " cloudkey-embed--9x16",
-    "21:9": " cloudkey-embed--21x9",
-}
-"""Ratio of a frame's sides → class; the site's policy may forbid styles of its own."""
-LOADINGS = {"lazy": "lazy", "eager": "eager"}
-
-Arguments = Mapping[str, tuple[Any, Reader]]
-"""Name → the value that it has by default, and what reads a value."""
-
-RESTRICTIONS: Arguments = {
-    "account": (None, _alias),
-    "seclevel": (None, _level),
-    "expires": (None, _moment),
-    "countries": (None, _list(",")),
-    "referers": (None, _list(None)),
-}
-"""Arguments of every tag."""
-PLAYER: Arguments = {
-    "autoplay": (False, _flag),
-    "start": (0, _seconds),
-    "chromeless": (False, _flag),
-}
-"""How a player shows its media."""
 
 _REFUSALS = (ImproperlyConfigured, InvalidParameter, ValueError)
 
@@ -182,23 +70,23 @@ class MediaTag(template.Node):
             raise template.TemplateSyntaxError(f"{self.tag} needs a media.")
         self.media = parser.compile_filter(bits[0])
         known = {**self.arguments, **RESTRICTIONS}
-        self.options = {name: read(default) for name, (default, read) in known.items()}
+        self.options = {name: reader(default) for name, (default, reader) in known.items()}
         self.variables: list[tuple[str, Reader, FilterExpression]] = []
         given: set[str] = set()
         for bit in bits[1:]:
-            name, expression = _argument(parser, bit)
+            name, expression = read.named(parser, bit)
             if name not in known or name in given:
                 wrong = "is there twice" if name in given else "is no argument of this tag"
                 raise template.TemplateSyntaxError(
                     f"{self.tag}: {name!r} {wrong}; its arguments are {', '.join(known)}."
                 )
             given.add(name)
-            _, read = known[name]
-            if not _is_written(expression):
-                self.variables.append((name, read, expression))
+            _, reader = known[name]
+            if not read.is_written(expression):
+                self.variables.append((name, reader, expression))
                 continue
             try:
-                self.options[name] = read(expression.resolve(template.Context()))
+                self.options[name] = reader(expression.resolve(template.Context()))
             except ValueError as error:
                 raise template.TemplateSyntaxError(f"{self.tag}: {name}: {error}.") from error
         self.is_special = bool(given & {"expires", "countries", "referers"})
@@ -229,9 +117,9 @@ class MediaTag(template.Node):
 
     def _read_again(self, context: template.Context) -> dict[str, Any]:
         options = self.options.copy()
-        for name, read, expression in self.variables:
+        for name, reader, expression in self.variables:
             try:
-                options[name] = read(expression.resolve(context))
+                options[name] = reader(expression.resolve(context))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}.") from error
         return options
@@ -307,9 +195,9 @@ class Embed(PlayerTag):
     """
 
     arguments = {
-        "title": ("", _title),
-        "ratio": ("16:9", _one_of(RATIOS)),
-        "loading": ("lazy", _one_of(LOADINGS)),
+        "title": ("", read.title),
+        "ratio": ("16:9", read.one_of(RATIOS)),
+        "loading": ("lazy", read.one_of(LOADINGS)),
         **PLAYER,
     }
     is_html = True
@@ -341,9 +229,9 @@ class StreamURL(MediaTag):
     """
 
     arguments = {
-        "asset_name": (DEFAULT, _asset),
+        "asset_name": (DEFAULT, read.asset),
         "download": (False, bool),
-        "filename": ("", _text),
+        "filename": ("", read.text),
     }
 
     def render_media(
@@ -361,7 +249,7 @@ class StreamURL(MediaTag):
 class ThumbnailURL(MediaTag):
     """Return the address of a still, by default of ``jpeg_thumbnail_medium``."""
 
-    arguments = {"asset_name": ("jpeg_thumbnail_medium", _still)}
+    arguments = {"asset_name": ("jpeg_thumbnail_medium", read.still)}
 
     def render_media(
         self, id: str, signer: Signer, restrictions: dict[str, Any], options: dict[str, Any]
@@ -382,10 +270,10 @@ class Video(MediaTag):
     """
 
     arguments = {
-        "title": ("", _title),
-        "asset_name": (DEFAULT, _asset),
-        "poster": ("jpeg_thumbnail_large", _still),
-        "start": (0, _suffix("#t={}", _seconds)),
+        "title": ("", read.title),
+        "asset_name": (DEFAULT, read.asset),
+        "poster": ("jpeg_thumbnail_large", read.still),
+        "start": (0, read.suffix("#t={}", read.seconds)),
     }
     is_html = True
 
@@ -408,20 +296,6 @@ class Video(MediaTag):
 @lru_cache(maxsize=64)
 def _untitled(language: str | None) -> str:
     return escape(_("Video"))
-
-
-def _argument(parser: Parser, bit: str) -> tuple[str, FilterExpression]:
-    for name, expression in token_kwargs([bit], parser).items():
-        return name, expression
-    raise template.TemplateSyntaxError(f"Arguments after the media have names, got {bit!r}.")
-
-
-def _is_written(expression: FilterExpression) -> bool:
-    """Say whether the template's text alone tells the value, whatever the language."""
-    value = expression.var
-    if isinstance(value, Variable):
-        value = None if value.lookups else value.literal
-    return value is not None and not isinstance(value, Promise) and not expression.filters
 
 
 def _log_once(context: template.Context, tag: str, id: str, error: Exception) -> None:
