@@ -17,7 +17,7 @@ from .client import CloudKey
 from .client.pages import has_more, rows_of
 from .conf import DEFAULT_ALIAS
 from .connection import cloudkeys
-from .media_state import THUMBNAILS, assets_of, describe, fields_of
+from .media_state import THUMBNAILS, assets_of, describe, state_fields
 from .protocol.assets import ASSET_NAMES, SOURCE
 from .protocol.exceptions import NotFound, SerializerError
 from .protocol.urls import is_media_id
@@ -30,7 +30,7 @@ MAX_TIME = 10**11
 MAX_QUERY = 512
 """Characters of a query that clouds take."""
 FIELDS = (
-    "id", "created", "meta.title", *fields_of([SOURCE, *sorted(ASSET_NAMES - {SOURCE})]),
+    "id", "created", "meta.title", *state_fields([SOURCE, *sorted(ASSET_NAMES - {SOURCE})]),
 )  # fmt: skip
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)

@@ -96,10 +96,10 @@ def describe(
 
 def asset_fields(field: MediaField) -> list[str]:
     """Return the ``fields`` of ``media.info`` and ``media.list`` that a state is made from."""
-    return fields_of((SOURCE, *field.assets))
+    return state_fields((SOURCE, *field.assets))
 
 
-def fields_of(names: Iterable[str]) -> list[str]:
+def state_fields(names: Iterable[str]) -> list[str]:
     """Return the ``fields`` that a state is made from, for the assets *names*."""
     keys = ("status", "progress", "error")
     return [*(f"assets.{name}.{key}" for name in names for key in keys), *OF_SOURCE]
@@ -125,6 +125,13 @@ def duration_of(assets: dict[str, dict[str, Any]]) -> float | None:
     if not isinstance(duration, int | float) or not 0 <= duration < MAX_DURATION:
         return None
     return float(duration)
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as players show them: 1:05, 2:10:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def size_of(assets: dict[str, dict[str, Any]]) -> int:

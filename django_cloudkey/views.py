@@ -26,7 +26,7 @@ from .connection import cloudkeys
 from .fields import MediaField
 from .library import BadQuery, library_page
 from .limits import extension_of
-from .media_state import MediaState, assets_of, fields_of, media_state, size_of
+from .media_state import MediaState, assets_of, media_state, size_of, state_fields
 from .models import BROWSE, Upload
 from .protocol.assets import SOURCE
 from .protocol.exceptions import NotFound, RPCException
@@ -142,7 +142,7 @@ def pick(request: HttpRequest) -> JsonResponse:
         return missing
     client = cloudkeys[field.account]
     try:
-        fields = ["meta.title", *fields_of([SOURCE])]
+        fields = ["meta.title", *state_fields([SOURCE])]
         info = client.media.info(id=media, fields=fields)
         size = size_of(assets_of(info)) or None
         field.limits.check(extension=None, size=size)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from ..connection import cloudkeys
 from ..field_media import FieldMedia
 from ..forms import endpoints
-from ..media_state import MediaState
+from ..media_state import MediaState, clock
 from ..protocol.assets import is_thumbnail
 from ..protocol.exceptions import RPCException
 from ..references import Reference
@@ -34,10 +34,8 @@ def status(media: FieldMedia, row: models.Model) -> str:
         return ""
     if state in _SETTLED:
         return format_html('<span class="cloudkey-status is-{}">{}</span>', state, _badge(state))
-    inside = _badge(state) if state else "…"
-    return (
-        _live("status", media, row, inside) or media.id
-    )  # nobody to ask: at least which one it is
+    cell = _live("status", media, row, _badge(state) if state else "…")
+    return cell or media.id  # nobody to ask: at least which one it is
 
 
 def duration(media: FieldMedia, row: models.Model) -> str:
@@ -70,9 +68,9 @@ def picture(media: FieldMedia, label: str) -> str:
     """Return the still of a media that is ready, which plays it; "" where it cannot be signed."""
     names = [name for name in media.field.assets if is_thumbnail(name)]
     try:
-        signer = cloudkeys[media.field.account].media
-        embed = signer.get_embed_url(media.id, autoplay=True)
-        still = signer.get_thumbnail_url(media.id, names[0]) if names else ""
+        remote = cloudkeys[media.field.account].media
+        embed = remote.get_embed_url(media.id, autoplay=True)
+        still = remote.get_thumbnail_url(media.id, names[0]) if names else ""
     except (RPCException, ImproperlyConfigured):
         return ""
     image = '<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">' if still else "{}"
@@ -87,13 +85,6 @@ def picture(media: FieldMedia, label: str) -> str:
         format_html(image, still),
         label,
     )
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as players show them: 1:05, 2:10:00."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _known_state(media: FieldMedia, row: models.Model) -> MediaState | None:

@@ -30,12 +30,12 @@ from .. import uploads
 from ..conf import DEFAULT_ALIAS
 from ..connection import cloudkeys
 from ..library import BadQuery, LibraryPage, library_page
+from ..media_state import clock
 from ..models import DELETE_MEDIA, Upload
 from ..plain_text import printable
 from ..protocol.exceptions import NotFound, RPCException
 from ..rows import aliases_of
 from ..views import outside_transactions, remote_failure
-from .cells import clock
 from .held_rows import HeldBy, shown_rows
 
 SALT = "django_cloudkey.admin.delete"

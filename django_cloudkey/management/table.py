@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from ..media_state import clock
 from ..plain_text import printable
 
 GAP = "  "
@@ -23,11 +24,7 @@ class State(str):
 
 def duration(seconds: object) -> str:
     """Return seconds as ``1:02:03`` or ``2:03``."""
-    if not isinstance(seconds, int | float):
-        return Number(NOTHING)
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return Number(f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}")
+    return Number(clock(seconds) if isinstance(seconds, int | float) else NOTHING)
 
 
 def size(count: object) -> str:

@@ -193,13 +193,13 @@ def _base_url() -> str:
 
 def _settings(base_url: str, folder: str) -> dict[str, Any]:
     own = {**getattr(settings, "CLOUDKEY_SERVER", {}), "BASE_URL": base_url, "WORK_DIR": folder}
+    for name in ("CDN_URL", "STATIC_URL"):  # of the site's cloud, not of this one
+        own.pop(name, None)
     alias = own.get("STORAGE") or "cloudkey"
     backend = "django.core.files.storage.FileSystemStorage"
     files = {"BACKEND": backend, "OPTIONS": {"location": f"{folder}/files"}}
     return {
-        "CLOUDKEY_SERVER": {
-            **{name: value for name, value in own.items() if name not in ("CDN_URL", "STATIC_URL")}
-        },
+        "CLOUDKEY_SERVER": own,
         "STORAGES": {**settings.STORAGES, alias: files},
         "ALLOWED_HOSTS": [*settings.ALLOWED_HOSTS, "testserver"],
     }

@@ -320,7 +320,7 @@ def test_table_aligns_what_is_wide_and_what_is_a_number() -> None:
 
     assert lines == [
         "TITLE        STATUS   DURATION    SIZE",
-        "航海         ready     1:02:03   999 B",
+        "航海         ready     1:02:04   999 B",
         "e\u0301            error           -  1.0 MB",
         "line\\nbreak  pending      0:02       -",
     ]
