@@ -85,7 +85,8 @@ def describe(
         return answer | {"reason": _reason_of(assets)}
     if state is MediaState.PROCESSING:
         unfinished = (each for each in assets.values() if each["status"] != AssetStatus.READY)
-        return answer | {"progress": min(each.get("progress") or 0 for each in unfinished)}
+        told = (each.get("progress") for each in unfinished)
+        return answer | {"progress": min(0 if each is None else each for each in told)}
     thumbnail = next((name for name in thumbnails if name in assets), None)
     return answer | {
         "duration": duration_of(assets),
