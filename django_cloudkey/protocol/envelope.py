@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from .exceptions import (
@@ -41,7 +41,7 @@ class Call:
     object: str
     method: str
     args: dict[str, Any]
-    auth: str
+    auth: str = field(repr=False)
     signed: dict[str, Any]
     """The request without ``auth``, as it was signed."""
 

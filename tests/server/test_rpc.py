@@ -7,10 +7,13 @@ import json
 import socket
 from datetime import timedelta
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import OperationalError, connections
+from django.test import Client
 from django.utils import timezone
 
 from django_cloudkey.client import (
@@ -22,10 +25,10 @@ from django_cloudkey.client import (
     NotFound,
 )
 from django_cloudkey.protocol.signing import read_auth, sign_call, verify_url
-from django_cloudkey.server.models import Asset, Job, Media, UploadSlot
+from django_cloudkey.server.models import Account, Asset, Job, Media, UploadSlot
 from django_cloudkey.server.rpc.registry import METHODS
 
-from ..conftest import Cloud
+from ..conftest import DATABASES, Cloud
 from .wire import post
 
 UNKNOWN = "1b87186c84e1b015a0000000"
@@ -478,3 +481,30 @@ def test_base_url_that_ends_in_api_is_served(cloud: Cloud) -> None:
 def test_every_refusal_is_one_of_the_families_of_a_request() -> None:
     assert issubclass(InvalidParameter, InvalidRequest)
     assert issubclass(InvalidCall, InvalidRequest)
+
+
+@pytest.mark.django_db(databases=DATABASES)
+@pytest.mark.parametrize("table", ["media", "account"])
+def test_t261_failure_of_the_server_shows_no_signature_in_frames(
+    account: Account, table: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reads the digest of a historical call, in a report of the failure, can repeat it."""
+    request = {"call": "media.count"}
+    auth = sign_call(account.pk, request, account.api_key)
+    body = json.dumps({**request, "auth": auth}).encode()
+
+    def fail(execute: Any, sql: str, *more: Any) -> Any:
+        if f'FROM "cloudkey_server_{table}"' in sql:
+            raise OperationalError("the connection is closed")
+        return execute(sql, *more)
+
+    with connections["cloud"].execute_wrapper(fail):
+        answer = Client().post("/cloud/api", body, "application/json")
+
+    assert answer.json()["error"]["code"] == 200
+    (record,) = [each for each in caplog.records if each.name.startswith("django_cloudkey")]
+    assert record.exc_info
+    frames = [frame.f_locals for frame, _ in walk_tb(record.exc_info[2])]
+    shown = [f"{name} = {value!r}" for known in frames for name, value in known.items()]
+    assert len(shown) > 5
+    assert [text[:60] for text in shown if auth[25:] in text] == []
