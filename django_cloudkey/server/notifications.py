@@ -35,7 +35,7 @@ TRIED = timedelta(days=1)
 FIRST_DELAY = 5  # seconds before the second attempt; five times as long before each that follows
 MAX_DELAY = 6 * 3600  # seconds
 PAUSE = 60  # seconds, at most, for which a receiver that failed is left alone
-KEPT = timedelta(days=7)  # rows that were delivered or given up
+KEPT = timedelta(days=7)  # rows that were delivered or given up, since they were due
 MAX_WAITING = 10_000  # notifications of one account
 _GONE = 410
 _State = Notification.State
@@ -220,8 +220,7 @@ def send_again(notifications: QuerySet[Notification]) -> int:
 
 def tidy_up() -> None:
     """Forget what was settled long ago, and give up the oldest of those that are too many."""
-    settled = Notification.objects.exclude(state=_State.WAITING)
-    settled.filter(created__lt=Now() - KEPT, expires__lt=Now()).delete()
+    _settled_long_ago().delete()
     waiting = Notification.objects.filter(state=_State.WAITING)
     counts = waiting.order_by().values("account").annotate(count=models.Count("pk"))
     for account in counts.filter(count__gt=MAX_WAITING).values_list("account", flat=True):
@@ -230,6 +229,12 @@ def tidy_up() -> None:
         surplus = _waiting(account).filter(created__lte=last)
         given_up = surplus.update(**_given_up(_("Too many are waiting.")))
         logger.warning("Account %s: %d notifications too many were given up", account, given_up)
+
+
+def _settled_long_ago() -> QuerySet[Notification]:
+    """Return what was due for the last time before KEPT; an index has it in this form."""
+    settled = (_State.DELIVERED, _State.GIVEN_UP)
+    return Notification.objects.filter(state__in=settled, due__lt=Now() - KEPT)
 
 
 def _given_up(failure: str) -> dict[str, Any]:
