@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import re
+
 from django.contrib.auth.models import User
 from django.test import TestCase, override_settings
 
+from django_cloudkey.client import SecLevel
 from django_cloudkey.media_state import MediaState
+from django_cloudkey.protocol.signing import parse_auth
 
 from .curriculum import CURRICULUM, write_courses
 from .models import Course, Lesson
@@ -47,8 +51,8 @@ class AudienceTests(TestCase):
     def test_visitor_watches_a_public_lesson(self) -> None:
         page = self.page(self.public.get_absolute_url())
 
-        self.assertIn(f"/{self.public.video.id}?auth=", page)
-        self.assertIn("<iframe", page)
+        (auth,) = re.findall(rf'<iframe src="[^"]*/{self.public.video.id}\?auth=([^"]+)"', page)
+        self.assertEqual(parse_auth(auth).seclevel, SecLevel.DELEGATE | SecLevel.IP)
 
     def test_visitor_gets_no_address_of_a_closed_lesson(self) -> None:
         Lesson.objects.exclude(pk=self.closed.pk).update(video="")
