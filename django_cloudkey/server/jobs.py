@@ -57,10 +57,12 @@ def claim() -> Job | None:
             claim=token,
             lease_expires=_lease(),
         )
+    if not taken:
+        return None
+    # By its state too, for which there is an index: rows of jobs that are done stay.
+    claimed = Job.objects.filter(state=Job.State.RUNNING, claim=token)
     # None after all, when its media was deleted at this very moment.
-    return (
-        Job.objects.select_related("media__account").filter(claim=token).first() if taken else None
-    )
+    return claimed.select_related("media__account").first()
 
 
 def renew(job: Job) -> bool:
@@ -70,7 +72,7 @@ def renew(job: Job) -> bool:
 
 def finish(job: Job) -> None:
     """
-    Close *job*, or queue it again when assets were asked for meanwhile.
+    Close *job*, whose work is done.
 
     Call it first in the transaction that publishes: if the claim is lost nothing is published.
 
