@@ -5,7 +5,7 @@ The straight line through this package::
 
     tools = find_tools()                                  # tools.py: which ffmpeg
     facts = probe(tools, source)                          # sniff.py, probe.py: what the file is
-    check_budget(facts, Budget())                         # budget.py: whether it is admitted
+    check_budget(facts, Budget())                         # probe.py: whether it is admitted
     made = transcode(tools, source, facts, names, directory, limits=Limits())
 
 Uploads are hostile until the opposite is shown. The container is told from the first bytes and
