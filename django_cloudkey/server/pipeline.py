@@ -24,7 +24,7 @@ from . import files, jobs, notifications
 from .batches import batches_of
 from .conf import cloud
 from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic, disconnect
-from .transcoding.errors import Cancelled, NotAVideo, ToolMissing, TranscodingError
+from .transcoding.errors import Cancelled, EncodingFailed, NotAVideo, ToolMissing, TranscodingError
 from .transcoding.presets import PRESETS
 from .transcoding.probe import Budget, Probe, check_budget, probe
 from .transcoding.runner import Limits
@@ -158,7 +158,9 @@ def _unfinished(media: Media) -> QuerySet[Asset]:
 
 def _start(job: Job, source: Asset, found: Probe, asked: set[int]) -> dict[str, int]:
     """Mark the source ready and what is asked for as being made; return its names and rows."""
-    waiting = _unfinished(job.media).filter(pk__in=asked, name__in=PRESETS, file="")
+    mine = _unfinished(job.media).filter(pk__in=asked, file="")
+    waiting = mine.filter(name__in=PRESETS)
+    unknown = mine.exclude(name__in=PRESETS)
     with atomic():
         _lock(job.media)
         if not jobs.renew(job):
@@ -177,6 +179,14 @@ def _start(job: Job, source: Asset, found: Probe, asked: set[int]) -> dict[str, 
             )
         wanted = dict(waiting.values_list("name", "pk"))
         waiting.update(status=Asset.Status.PROCESSING, progress=0)
+        # Of another version of this program: waiting, they would be queued again for ever.
+        failed = [(EventType.ASSET_FAILED, name) for name in unknown.values_list("name", flat=True)]
+        unknown.update(
+            status=Asset.Status.ERROR,
+            error_code=EncodingFailed.code,
+            error_message="Assets of this name are not made here.",
+        )
+        notifications.tell(job.media, *failed)
         if source.status != Asset.Status.READY:
             notifications.tell(job.media, (EventType.ASSET_READY, SOURCE))
     return wanted

@@ -286,6 +286,22 @@ def test_reprocessed_asset_replaces_its_file(cloud: Cloud, clip: Path) -> None:
     assert len(before & names()) == 1  # the still was not asked for again
 
 
+def test_asset_that_this_version_does_not_make_ends_in_error(cloud: Cloud, clip: Path) -> None:
+    media = cloud.upload(clip, ASSETS)
+    Asset.objects.create(media_id=media, name="mp4_of_a_later_version")
+
+    for _ in range(2):
+        pipeline.process(claimed(), never)
+        if not Job.objects.filter(state="queued").exists():
+            break
+
+    assert not Job.objects.filter(state="queued").exists()
+    later = Asset.objects.get(name="mp4_of_a_later_version")
+    assert (later.status, later.error_code) == ("error", "encoding_failed")
+    others = Asset.objects.exclude(pk=later.pk)
+    assert set(others.values_list("status", flat=True)) == {"ready"}
+
+
 def test_progress_is_written(cloud: Cloud, clip: Path) -> None:
     media = Media.objects.get(pk=cloud.upload(clip, ASSETS))
     Asset.objects.exclude(name="source").update(status="processing")
