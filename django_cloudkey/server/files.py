@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files import File
+from django.core.files import File, locks
 from django.core.files.storage import Storage, storages
 
 from .conf import cloud
 
 RECEIVED_UNDER, MADE_UNDER = "uploads/", "media/"
 """Beginnings of the names of what was uploaded and of what jobs made."""
+LOCK = "lock"
 
 
 def storage() -> Storage:
@@ -261,10 +262,25 @@ def partial_path(slot_id: str) -> Path:
 
 @contextmanager
 def job_dir(name: str) -> Iterator[Path]:
-    """Make a folder for one attempt at one job, and remove it whatever happens."""
+    """
+    Make a folder for one attempt at one job, and remove it whatever happens.
+
+    A file in it is locked as long as this process lives, see :func:`is_in_use`.
+    """
     path = work_dir() / "jobs" / name
     path.mkdir(mode=0o700, parents=True)
     try:
-        yield path
+        with (path / LOCK).open("wb") as file:
+            locks.lock(file, locks.LOCK_EX)
+            yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def is_in_use(folder: Path) -> bool:
+    """Return whether a process that lives made *folder* by :func:`job_dir`, whichever cloud's."""
+    try:
+        with (folder / LOCK).open("r+b") as file:
+            return not locks.lock(file, locks.LOCK_EX | locks.LOCK_NB)
+    except FileNotFoundError:
+        return False

@@ -169,5 +169,6 @@ def _remove_stale_folders() -> None:
         f"{job.pk}-{job.claim}" for job in Job.objects.filter(state=Job.State.RUNNING).only("claim")
     }
     for folder in folders:
-        if folder.name not in running:
+        # Another cloud of the same user may have the same work folder.
+        if folder.name not in running and not files.is_in_use(folder):
             shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connections
 from django.utils import timezone
 
@@ -19,6 +21,7 @@ from django_cloudkey.server.models import Account, DiscardedFile, Job, Media
 from django_cloudkey.server.worker import Worker, _kept_alive, tidy_up
 
 from ..conftest import Cloud, cut_connection
+from ..processes import ROOT, environment
 
 
 @pytest.fixture
@@ -147,6 +150,30 @@ def test_folders_of_dead_jobs_are_removed_and_no_others(job: Job) -> None:
     tidy_up()
 
     assert [path.name for path in root.iterdir()] == [f"{job.pk}-{job.claim}"]
+
+
+def test_folder_of_another_clouds_job_is_left_alone(account: Account) -> None:
+    # Two clouds of one user share the default WORK_DIR; this one's database knows no such job.
+    with files.job_dir("7-of-another") as folder:
+        tidy_up()
+        assert folder.is_dir()
+
+        killed = folder.with_name("8-killed")
+        command = [sys.executable, "-c", KILLED_IN_FOLDER, str(killed.name)]
+        subprocess.run(command, env=environment(django_settings), cwd=ROOT, timeout=60, check=False)
+        assert killed.is_dir()
+        tidy_up()
+        assert not killed.exists()
+
+
+KILLED_IN_FOLDER = """
+import os, signal, sys
+import django
+django.setup()
+from django_cloudkey.server import files
+with files.job_dir(sys.argv[1]):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_upload_that_ends_during_the_sweep_is_no_failure(account: Account) -> None:
