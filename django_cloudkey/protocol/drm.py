@@ -23,7 +23,7 @@ def gen_drm_token(
     rights: Mapping[str, Any] | None = None,
     meta: Mapping[str, Any] | None = None,
     callback_url: str | None = None,
-    expires: int = 0,
+    expires: float = 0,
     max_replay: int = 0,
     encode: bool = True,
     *,
@@ -33,18 +33,25 @@ def gen_drm_token(
     Return the token that a licence server of DRM assets asks for.
 
     Args:
+        user_id, media_id: Whose DRM asset it is for.
+        api_key: Of that user; it signs.
         rights: Such as ``{"playback_window": 600}``, seconds.
         meta: Free keys and values about the viewer.
         callback_url: Address that the licence server notifies.
         expires: Unix time; ten minutes from now by default.
         max_replay: How often the token may be used; 0 for no limit.
         encode: False gives the JSON text instead of its base64url form.
+        nonce: Any text; 8 random bytes as base64url by default.
+
+    Raises:
+        SerializerError: *rights* or *meta* hold what JSON cannot carry.
     """
     api_key = Secret.of(api_key)
     claims: dict[str, Any] = {
         "user_id": user_id,
         "media_id": media_id,
-        "expires": expires or int(time.time()) + DRM_TOKEN_TIMEOUT,
+        # Whole: clients and servers write a float in different ways, and it is signed.
+        "expires": int(expires or time.time() + DRM_TOKEN_TIMEOUT),
         "nonce": nonce or base64.urlsafe_b64encode(os.urandom(8)).decode(),
     }
     optional = {

@@ -136,10 +136,13 @@ def _asset(given: object) -> dict[str, Any]:
     if isinstance(duration, int | float) and 0 <= duration < _MAX_DURATION:
         asset["duration"] = duration
     if isinstance(error, dict):
-        # No text of PostgreSQL holds a NUL.
-        texts = {key: str(error.get(key, "")) for key in ("code", "message")}
-        asset["error"] = {key: text.replace("\0", "")[:255] for key, text in texts.items()}
+        asset["error"] = {key: _storable(error.get(key, "")) for key in ("code", "message")}
     return asset
+
+
+def _storable(value: object) -> str:
+    # No text of PostgreSQL holds a NUL, and none of any database a lone surrogate.
+    return str(value).replace("\0", "").encode("utf-8", "replace").decode()[:255]
 
 
 def _is_text(value: object, pattern: re.Pattern[str]) -> bool:

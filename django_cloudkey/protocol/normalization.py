@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
 
@@ -47,10 +48,10 @@ def _php_float(value: float) -> str:
 
 def _digits(value: float) -> tuple[str, str, int]:
     """Return sign, shortest digits and decimal exponent: -120.0 → ("-", "12", 2)."""
-    mantissa, _, exponent = format(value, ".17e").partition("e")
-    shortest = repr(abs(value))
-    digits = re.sub(r"e.*|\.", "", shortest).strip("0") or "0"
-    return ("-" if mantissa.startswith("-") else ""), digits, int(exponent)
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    text = "".join(map(str, digits))
+    # All floats here are finite, and so is their exponent a number.
+    return "-" * sign, text.rstrip("0") or "0", int(exponent) + len(text) - 1
 
 
 def _scientific(value: float, exponent_format: str) -> str:

@@ -184,7 +184,7 @@ def test_no_address_costs_a_request(cloudkey: CloudKey, network: NoNetwork) -> N
     ],
 )
 def test_address_of_the_cloud_must_be_http_with_a_host(name: str, url: str) -> None:
-    urls = {"base_url": "https://video.example.org", name: url}
+    urls: dict[str, Any] = {"base_url": "https://video.example.org", name: url}
 
     with pytest.raises(ValueError, match=f"{name} must start with http:// or https:// and a host"):
         CloudKey(USER_ID, API_KEY, **urls)

@@ -106,3 +106,12 @@ def test_old_event_is_true_if_newer_assets_say_the_same(
         name: {"status": status} for name, status in zip(names, statuses.split(), strict=False)
     }
     assert read(type=type_).is_true_of(assets) is is_true
+
+
+def test_text_of_a_failure_is_one_that_any_database_takes() -> None:
+    failure = {"code": "x\0", "message": "a\ud800b\0" + "c" * 300}
+
+    event = read(data={"assets": {"source": {"status": "error", "error": failure}}})
+
+    error = event.assets["source"]["error"]
+    assert error == {"code": "x", "message": "a?b" + "c" * 252}

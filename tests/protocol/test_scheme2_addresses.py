@@ -178,6 +178,7 @@ def test_what_one_account_signs_is_nothing_to_another() -> None:
         ({"asset_name": 'x"'}, "claim ast is not valid"),
         ({"options": {"colour": "red"}}, "claim q is not valid"),
         ({"options": {"filename": "x" * 256}}, "claim q is not valid"),
+        ({"options": {"filename": "a\ud800.mp4"}}, "claim q is not valid"),
         ({"expires": NOW, "issued": NOW}, "expires after it was issued"),
         ({"expires": 10**11, "max_lifetime": 10**12}, "expires after it was issued"),
         ({"issued": NOW, "expires": NOW + LIFETIME + 1}, "valid for more than 604800 seconds"),

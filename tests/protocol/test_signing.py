@@ -710,6 +710,12 @@ def test_malformed_authentication_is_refused(auth: str) -> None:
         verify_call(auth, {"call": "media.info"}, KEY)
 
 
+def test_end_of_a_drm_token_is_a_whole_number() -> None:
+    token = gen_drm_token("u", "m", KEY, expires=EXPIRES + 0.75, encode=False)
+
+    assert f'"expires": {EXPIRES},' in token
+
+
 def test_drm_token_is_signed_over_its_other_members() -> None:
     token = gen_drm_token("u", "m", Secret(KEY), {"playback_window": 600}, max_replay=2)
 

@@ -189,13 +189,15 @@ def _is_referer(value: object) -> bool:
     return all(isinstance(part, str) and rule.fullmatch(part) for rule, part in pairs)
 
 
+# A lone surrogate cannot be written into the header that names a file.
+_SHORT_TEXT = re.compile(r"[^\ud800-\udfff]{1,255}")
 _OPTIONS: dict[str, Callable[[Any], bool]] = {
     "autoplay": lambda value: _is_whole(value, 2),
     "chromeless": lambda value: _is_whole(value, 2),
     "start": lambda value: _is_whole(value, 10**6),
     **dict.fromkeys(
         ("filename", "preset", "skin", "lang"),
-        lambda value: isinstance(value, str) and 0 < len(value) <= 255,
+        lambda value: isinstance(value, str) and _SHORT_TEXT.fullmatch(value) is not None,
     ),
 }
 
