@@ -22,16 +22,8 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 
 from .client.multipart import MultipartBody
-from .client.transport import (
-    BLOCK_SIZE,
-    MAX_ANSWER_SIZE,
-    Answer,
-    Reply,
-    origin_of,
-    range_header,
-    read_features,
-    read_range,
-)
+from .client.reply import Reply, gather, origin_of, range_header, read_features, read_range
+from .client.transport import BLOCK_SIZE, Answer
 from .protocol.exceptions import TransportException
 
 
@@ -63,7 +55,7 @@ class InProcessTransport:
             headers["HTTP_IDEMPOTENCY_KEY"] = idempotency_key
         if authorize is not None:
             headers["HTTP_AUTHORIZATION"] = authorize()
-        reply = self._post(f"{self._base_url}/api", io.BytesIO(body), len(body), headers)
+        reply = self._request(f"{self._base_url}/api", io.BytesIO(body), len(body), headers)
         return Answer(body=reply.read(), features=reply.features)
 
     def send(self, url: str, body: MultipartBody) -> bytes:
@@ -73,16 +65,16 @@ class InProcessTransport:
         source = _Source(body)
         headers = {"CONTENT_TYPE": body.content_type}
         stream = io.BufferedReader(source, BLOCK_SIZE)
-        reply = self._post(url, stream, len(body), headers)
+        reply = self._request(url, stream, len(body), headers)
         if source.failure is not None:
             raise source.failure
         return reply.read()
 
     def fetch(self, url: str, start: int, length: int) -> bytes:
         headers = {"REQUEST_METHOD": "GET", "HTTP_RANGE": range_header(start, length)}
-        return read_range(self._post(url, io.BytesIO(), 0, headers), start, length)
+        return read_range(self._request(url, io.BytesIO(), 0, headers), start, length)
 
-    def _post(self, url: str, stream: io.BufferedIOBase, length: int, headers: Any) -> Reply:
+    def _request(self, url: str, stream: io.BufferedIOBase, length: int, headers: Any) -> Reply:
         environ = {**_environ(url), **headers, "CONTENT_LENGTH": str(length), "wsgi.input": stream}
         with _kept_connections():
             # A copy: what the request activates (language, time zone, URLconf, script prefix) ends
@@ -92,18 +84,13 @@ class InProcessTransport:
     def _exchange(self, environ: dict[str, Any], where: str) -> Reply:
         response: Any = self._handler()(environ, _start_response)
         try:
-            content = bytearray()
-            for piece in response:
-                content += piece
-                if len(content) > MAX_ANSWER_SIZE:
-                    text = f"The answer of {where} is longer than 8 MiB."
-                    raise TransportException(text, ambiguous=True)
+            content = gather(response, where)
         finally:
             response.close()
         return Reply(
             where=where,
             status=response.status_code,
-            content=bytes(content),
+            content=content,
             content_range=response.headers.get("Content-Range", ""),
             features=read_features(response.headers.get("CloudKey-Features", "")),
         )

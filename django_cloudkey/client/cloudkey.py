@@ -33,8 +33,9 @@ from .file import File, check_upload
 from .media import Media
 from .multipart import MultipartBody
 from .remote import RemoteObject
+from .reply import MAX_ANSWER_SIZE
 from .retries import READS
-from .transport import MAX_ANSWER_SIZE, HTTPTransport, Timeout, Transport
+from .transport import HTTPTransport, Timeout, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class CloudKey:
         static_url: str | None = None,
         *,
         timeout: Timeout | float | None = None,
-        proxy: str | None = None,
+        proxy: str | Secret | None = None,
         retries: int = 2,
         transport: Transport | None = None,
         secret: str | Secret | None = None,
@@ -109,6 +110,7 @@ class CloudKey:
     ) -> None:
         api_key = self.api_key = Secret.of(api_key or "")
         secret = None if secret is None else Secret.of(secret)
+        proxy = None if proxy is None else Secret.of(proxy)
         self.user_id = self._caller = user_id
         self.base_url = (base_url or "").rstrip("/")
         if not is_word(user_id):

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from .. import __version__
-from ..protocol.envelope import is_failure
-from ..protocol.exceptions import NotFound, TransportException
 from ..protocol.secret import Secret
 from .multipart import MINIMUM_RATE, MultipartBody
+from .reply import Reply, gather, origin_of, range_header, read_features, read_range
 from .retries import BUDGET, PASSING, pause, read_retry_after
+from .upload_address import check_upload_address
 
 if TYPE_CHECKING:
     import requests
 
-MAX_ANSWER_SIZE = 8 * 1024 * 1024  # bytes
 BLOCK_SIZE = 128 * 1024  # bytes read from a file and written to the socket at a time
 
 
@@ -105,7 +102,7 @@ class Transport(Protocol):
 
         Args:
             start: Position of the first.
-            length: How many, at most; MAX_ANSWER_SIZE at most.
+            length: How many, at most; from 1 to MAX_ANSWER_SIZE.
 
         Raises:
             NotFound: there is nothing.
@@ -119,8 +116,12 @@ class HTTPTransport:
 
     Args:
         base_url: Address of the cloud; calls go to ``<base_url>/api``.
+        timeout: How long a call may take, seconds.
         proxy: Address of an HTTP proxy for all traffic; the environment's proxies by default.
         retries: How often a call that may be repeated is, at most.
+
+    Raises:
+        ValueError: *timeout* or *retries* is not that.
     """
 
     def __init__(
@@ -128,15 +129,16 @@ class HTTPTransport:
         base_url: str,
         *,
         timeout: Timeout | float | None = None,
-        proxy: str | None = None,
+        proxy: str | Secret | None = None,
         retries: int = 2,
     ) -> None:
+        proxy = Secret.of(proxy or "")  # its address may hold a password
         if type(retries) is not int or retries < 0:
             raise ValueError(f"retries must be a whole number from 0, got {retries!r}.")
         self._url = f"{base_url}/api"
         self._timeout = Timeout.of(timeout)
         self._retries = retries
-        self._proxy = Secret(proxy) if proxy else None  # its address may hold a password
+        self._proxy = proxy
         self._local = threading.local()
 
     def call(
@@ -174,40 +176,19 @@ class HTTPTransport:
     ) -> Reply:
         if authorize is not None:
             headers = {**headers, "Authorization": authorize()}
-        return self._post(self._url, body, headers, deadline)
+        return self._send("POST", self._url, body, headers, deadline)
 
     def send(self, url: str, body: MultipartBody) -> bytes:
-        self._check_upload_url(url)
+        check_upload_address(url, self._url)
         allowed = self._timeout.total + len(body) / MINIMUM_RATE
         headers = {"Content-Type": body.content_type}
-        return self._post(url, body, headers, time.monotonic() + allowed).read()
+        return self._send("POST", url, body, headers, time.monotonic() + allowed).read()
 
     def fetch(self, url: str, start: int, length: int) -> bytes:
         headers = {"Range": range_header(start, length), "Accept-Encoding": "identity"}
         deadline = time.monotonic() + self._timeout.total
         reply = self._send("GET", url, None, headers, deadline)
         return read_range(reply, start, length)
-
-    def _check_upload_url(self, url: str) -> None:
-        try:
-            scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
-        except ValueError:
-            scheme, host = "", None
-        if scheme not in ("http", "https"):
-            raise TransportException("The server answered an upload address that is not HTTP.")
-        if scheme == "http" and self._url.startswith("https:"):
-            raise TransportException("The server asked to upload without encryption; refused.")
-        # Other characters are read in one way here, and in another where the connection is made.
-        is_clear = re.fullmatch(r"[!-\[\]-~]{1,8000}", url)
-        if not is_clear or not _is_near(host or "", urlsplit(self._url).hostname or ""):
-            raise TransportException(
-                "The server answered an upload address that is not of this cloud; refused."
-            )
-
-    def _post(
-        self, url: str, body: bytes | MultipartBody, headers: dict[str, str], deadline: float
-    ) -> Reply:
-        return self._send("POST", url, body, headers, deadline)
 
     def _send(
         self,
@@ -218,6 +199,8 @@ class HTTPTransport:
         deadline: float,
     ) -> Reply:
         # Loaded by the first call, not by the import of the client.
+        from urllib3.exceptions import LocationParseError
+
         from .deadline import limits
 
         where = origin_of(url)
@@ -229,8 +212,10 @@ class HTTPTransport:
                 limits(self._timeout.read, deadline),
                 line.send(method, url, body, headers, timeout) as response,
             ):
-                content = self._read(response, where)
-        except OSError as error:  # of requests too; a plain one where it misses a file
+                content = gather(response.iter_content(64 * 1024), where)
+        # Of requests too; a plain one where it misses a file, and one of its own where a host is
+        # none.
+        except (OSError, LocationParseError) as error:
             if isinstance(body, MultipartBody) and body.failure is not None:
                 raise body.failure from None
             return Reply(
@@ -252,15 +237,6 @@ class HTTPTransport:
             retry_after=read_retry_after(response.headers.get("Retry-After", "")),
         )
 
-    def _read(self, response: requests.Response, where: str) -> bytes:
-        content = bytearray()
-        for chunk in response.iter_content(64 * 1024):
-            content += chunk
-            if len(content) > MAX_ANSWER_SIZE:
-                text = f"The answer of {where} is longer than 8 MiB."
-                raise TransportException(text, ambiguous=True)
-        return bytes(content)
-
     def _line(self) -> _Line:
         # A connection that crossed a fork gives one process the other's answers.
         if getattr(self._local, "pid", None) != os.getpid():
@@ -278,7 +254,7 @@ class _Line:
     call, which takes longer than everything else.
     """
 
-    def __init__(self, url: str, proxy: Secret | None) -> None:
+    def __init__(self, url: str, proxy: Secret) -> None:
         self._session = _new_session(proxy)
         self._url = url
         self._call = self._prepare(url)
@@ -312,86 +288,7 @@ class _Line:
         return request, dict(options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What came of one request."""
-
-    where: str
-    """Origin that was asked, without credentials."""
-    status: int = 0
-    content: bytes = b""
-    content_range: str = ""
-    features: frozenset[str] = frozenset()
-    lost: str = ""
-    """Kind of failure, when nothing came."""
-    may_pass: bool = False
-    """The same request may have another outcome a little later."""
-    is_ambiguous: bool = True
-    """The server may have carried the request out."""
-    retry_after: float = 0
-
-    def read(self) -> bytes:
-        """
-        Return the content of an answer.
-
-        Raises:
-            TransportException: it is none.
-        """
-        if self.lost:
-            # Without its cause, whose text holds the whole address, upload seal included.
-            text = f"No answer from {self.where} ({self.lost})."
-            raise TransportException(text, ambiguous=self.is_ambiguous)
-        # A failure may have a status of its own; what else comes with one is somebody else's.
-        if self.status != 200 and not (self.status >= 400 and is_failure(self.content)):
-            text = f"{self.where} answered HTTP {self.status}."
-            raise TransportException(text, ambiguous=self.is_ambiguous)
-        return self.content
-
-
-def range_header(start: int, length: int) -> str:
-    """Return the ``Range`` header that asks for *length* bytes from *start*."""
-    return f"bytes={start}-{start + length - 1}"
-
-
-def read_range(reply: Reply, start: int, length: int) -> bytes:
-    """
-    Return the bytes that were asked for.
-
-    Raises:
-        NotFound, TransportException: as :meth:`Transport.fetch` says.
-    """
-    if reply.lost:
-        reply.read()
-    if reply.status == 404:
-        raise NotFound("There is no such asset, or it is not ready.")
-    is_asked = reply.content_range.startswith(f"bytes {start}-")
-    if reply.status != 206 or not is_asked or not 0 < len(reply.content) <= length:
-        raise TransportException(f"{reply.where} answered HTTP {reply.status} to a range.")
-    return reply.content
-
-
-def origin_of(url: str) -> str:
-    """Return scheme and host of *url*, without credentials."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _is_near(host: str, home: str) -> bool:
-    """Return whether *host* is *home*, below it, or beside it in a domain of their own."""
-    if host == home:
-        return True
-    if ":" in home or home.rpartition(".")[2].isdigit():
-        return False  # an IP address has no neighbours
-    domain = home.partition(".")[2]
-    return host.endswith(f".{home}") or ("." in domain and host.endswith(f".{domain}"))
-
-
-def read_features(header: str) -> frozenset[str]:
-    """Return what a ``CloudKey-Features`` header names."""
-    return frozenset(name.strip() for name in header.split(",")) - {""}
-
-
-def _is_passing(error: OSError) -> bool:
+def _is_passing(error: Exception) -> bool:
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):
@@ -402,16 +299,17 @@ def _is_passing(error: OSError) -> bool:
     )
 
 
-def _is_unconnected(error: OSError) -> bool:
+def _is_unconnected(error: Exception) -> bool:
     """Say whether it is certain that nobody got the request."""
     import requests
-    from urllib3.exceptions import NewConnectionError
+    from urllib3.exceptions import LocationParseError, NewConnectionError
 
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
+    kinds = (requests.ConnectTimeout, requests.exceptions.InvalidURL, LocationParseError)
+    return isinstance(error, kinds) or isinstance(reason, NewConnectionError)
 
 
-def _new_session(proxy: Secret | None) -> requests.Session:
+def _new_session(proxy: Secret) -> requests.Session:
     import requests
     from requests.adapters import HTTPAdapter
 
@@ -431,6 +329,6 @@ def _new_session(proxy: Secret | None) -> requests.Session:
     session.headers["User-Agent"] = f"django-cloudkey/{__version__}"
     session.mount("http://", Adapter())
     session.mount("https://", Adapter())
-    if proxy is not None:
+    if proxy:
         session.proxies = {"http": proxy.reveal(), "https": proxy.reveal()}
     return session

@@ -43,8 +43,9 @@ from django_cloudkey.client import (
     TransportException,
 )
 from django_cloudkey.client.multipart import MultipartBody, size_of
+from django_cloudkey.client.reply import Reply
 from django_cloudkey.client.retries import read_retry_after
-from django_cloudkey.client.transport import Answer, HTTPTransport, Reply, Timeout
+from django_cloudkey.client.transport import Answer, HTTPTransport, Timeout
 from django_cloudkey.conf import account_settings
 from django_cloudkey.connection import cloudkeys
 
@@ -512,17 +513,35 @@ def test_t252_upload_goes_to_the_cloud_s_own_hosts_only(
 ) -> None:
     posted: list[str] = []
 
-    def post(self: HTTPTransport, url: str, *rest: Any) -> Reply:
+    def send(self: HTTPTransport, method: str, url: str, *rest: Any) -> Reply:
         posted.append(url)
         return Reply(where="", status=200)
 
-    monkeypatch.setattr(HTTPTransport, "_post", post)
+    monkeypatch.setattr(HTTPTransport, "_send", send)
     body = MultipartBody(io.BytesIO(b"x"), name="x", size=1)
     refusal = "not of this cloud; refused"
     with nullcontext() if is_taken else pytest.raises(TransportException, match=refusal):
         HTTPTransport(base_url).send(url, body)
 
     assert posted == [url] * is_taken
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".cloud.invalid", "a..cloud.invalid"])
+def test_t252_host_that_cannot_be_one_is_a_transport_exception(host: str) -> None:
+    body = MultipartBody(io.BytesIO(b"x"), name="x", size=1)
+
+    with within(2), pytest.raises(TransportException, match="No answer from http://") as caught:
+        HTTPTransport("http://cloud.invalid").send(f"http://{host}/upload", body)
+
+    assert not caught.value.ambiguous
+
+
+def test_t254_proxy_of_a_wrong_client_is_not_shown() -> None:
+    with pytest.raises(ValueError, match="retries must be") as caught:
+        CloudKey(USER_ID, API_KEY, "http://cloud.invalid", proxy="http://me:pa55word@x", retries=-1)
+
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "pa55word" not in "".join(str(frame.locals) for frame in list(shown.stack)[1:])
 
 
 def test_t252_upload_without_encryption_is_refused_where_calls_are_encrypted() -> None:

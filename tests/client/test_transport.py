@@ -14,7 +14,8 @@ from django_cloudkey.client import (
     CloudKey,
     NotFound,
 )
-from django_cloudkey.client.transport import MAX_ANSWER_SIZE, Timeout
+from django_cloudkey.client.reply import MAX_ANSWER_SIZE
+from django_cloudkey.client.transport import Timeout
 
 from .behaviours import CHUNK, SEAL, sealed, ticket, upload_unread
 from .conftest import API_KEY, USER_ID, HostileServer, Request, answer
