@@ -139,7 +139,9 @@ def _flatten(arg: dict[str, Any] | list[Any] | tuple[Any, ...], dialect: Dialect
         if dialect.has_php_arrays:
             if arg.get("0") is not None:
                 return arg.values()
-            keys = sorted(arg, key=cmp_to_key(_compare_php_keys))
+            # Each is read as a number once: whoever signs wrongly has us sort all that he sent.
+            read = ((key, float(key) if _PHP_NUMBER.fullmatch(key) else None) for key in arg)
+            keys = [key for key, _ in sorted(read, key=cmp_to_key(_compare_php_keys))]
         else:
             keys = sorted(arg)
         return (part for key in keys for part in (key, arg[key]))
@@ -151,8 +153,8 @@ def _flatten(arg: dict[str, Any] | list[Any] | tuple[Any, ...], dialect: Dialect
 _PHP_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
 
 
-def _compare_php_keys(left: str, right: str) -> int:
-    if _PHP_NUMBER.fullmatch(left) and _PHP_NUMBER.fullmatch(right):
-        difference = float(left) - float(right)
-        return (difference > 0) - (difference < 0)
-    return (left > right) - (left < right)
+def _compare_php_keys(left: tuple[str, float | None], right: tuple[str, float | None]) -> int:
+    """Compare two keys, each with the number that it writes, as PHP does: numbers as such."""
+    if left[1] is not None and right[1] is not None:
+        return (left[1] > right[1]) - (left[1] < right[1])
+    return (left[0] > right[0]) - (left[0] < right[0])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from django_cloudkey.protocol import normalization
 from django_cloudkey.protocol.normalization import DIALECTS, normalize
 
 BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
@@ -31,3 +34,23 @@ BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
 def test_float_is_written_as_the_language_does(value: float, java: str, ruby: str) -> None:
     assert normalize(value, BY_NAME["java"]) == java
     assert normalize(value, BY_NAME["ruby"]) == ruby
+
+
+def test_t027_keys_are_read_as_numbers_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller who signs wrongly has the server sort them under each dialect."""
+    read = 0
+    pattern = normalization._PHP_NUMBER
+
+    class Counting:
+        def fullmatch(self, text: str) -> re.Match[str] | None:
+            nonlocal read
+            read += 1
+            return pattern.fullmatch(text)
+
+    monkeypatch.setattr(normalization, "_PHP_NUMBER", Counting())
+    keys = [str(number * 7919 % 1009) for number in range(1, 1000)]
+
+    text = normalize(dict.fromkeys(keys, ""), BY_NAME["php"])
+
+    assert text == "".join(sorted(keys, key=int))
+    assert read == len(keys)
