@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
@@ -129,6 +130,15 @@ def deliver_due(stop: Callable[[], bool]) -> None:
         deliver(notification)
 
 
+_FAILURES = (
+    NotAllowed,
+    outgoing.NotAnswered,
+    account_secrets.NoSecret,
+    Unreadable,
+    ImproperlyConfigured,  # settings that were changed: somebody sees it and mends it
+)
+
+
 def deliver(notification: Notification) -> None:
     """Send a claimed *notification* once, and note what came of it."""
     account = notification.account
@@ -138,7 +148,7 @@ def deliver(notification: Notification) -> None:
     failure, status = "", 0
     try:
         status = _post(notification)
-    except (NotAllowed, outgoing.NotAnswered, account_secrets.NoSecret, Unreadable) as error:
+    except _FAILURES as error:
         failure = str(error)[:255]
     if 200 <= status < 300:
         _note_delivery(notification)

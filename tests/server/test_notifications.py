@@ -203,6 +203,18 @@ def test_account_whose_secrets_cannot_be_read_holds_up_nothing(
     assert row.claim == ""
 
 
+def test_settings_that_became_wrong_are_a_failure_like_another(
+    media: Media, receiver: Receiver, settings: Any
+) -> None:
+    settings.CLOUDKEY_SERVER = {**settings.CLOUDKEY_SERVER, "WEBHOOK_NETWORKS": ["nowhere"]}
+    tell(media, READY)
+    send()
+
+    row = Notification.objects.get()
+    assert (row.state, row.claim) == ("waiting", "")
+    assert "WEBHOOK_NETWORKS" in row.failure
+
+
 def test_delays_grow_and_end_within_a_day() -> None:
     delays = [notifications._delay(attempt) for attempt in range(1, 12)]
 
