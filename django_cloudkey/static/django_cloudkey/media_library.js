@@ -2,6 +2,7 @@
 
 import "./media_player.js";
 import { ask, poll } from "./media_states.js";
+import { textOf } from "./words.js";
 
 const PAUSE = 5; // seconds between two looks at what is being prepared
 const LONG_PAUSE = 20; // the same after five minutes
@@ -44,8 +45,8 @@ class Library {
     );
   }
 
-  text(name, values = {}) {
-    return this.root.dataset[`text${name}`].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  text(name, values) {
+    return textOf(this.root, name, values);
   }
 
   question() {

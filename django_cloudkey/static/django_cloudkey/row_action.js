@@ -1,6 +1,7 @@
 // The page of an admin action: one request per row, one row after the other.
 
 import { ask } from "./media_states.js";
+import { textOf } from "./words.js";
 
 const form = document.querySelector(".cloudkey-rows");
 if (form) drive(form);
@@ -13,8 +14,8 @@ function drive(form) {
   let isRunning = false;
   let isStopping = false;
 
-  function text(name, values = {}) {
-    return form.dataset[`text${name}`].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  function text(name, values) {
+    return textOf(form, name, values);
   }
 
   function inState(...states) {

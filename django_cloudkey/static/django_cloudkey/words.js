@@ -1,6 +1,11 @@
-// Numbers as they are said in the language of the page.
+// What is said to people: the texts of the templates, and numbers in the language of the page.
 
 const language = document.documentElement.lang || undefined;
+
+/** Return a text that a template put on `element`, with its {placeholders} filled. */
+export function textOf({ dataset }, name, values = {}) {
+  return dataset[`text${name}`].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+}
 
 /** Return a percentage. */
 export function formatPercent(percent) {
