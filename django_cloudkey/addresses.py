@@ -52,7 +52,7 @@ def sign_for(
         method: ``get_embed_url``, ``get_stream_url`` or ``get_thumbnail_url``.
         account: Alias; the field's by default, ``"default"`` for an id.
         seclevel: By name or number; the field's by default, else the account's.
-        options: *expires* (the last second of validity, Unix time or a ``datetime``; by default as
+        options: *expires* (the end of validity, Unix time or a ``datetime``; by default as
             the account says) and further arguments of the method; values of the viewer among them
             are taken as they are, see :func:`~django_cloudkey.viewers.restrictions_for`.
 
@@ -244,7 +244,7 @@ _FIRST_MOMENT, _LAST_MOMENT = 10**9, 10**10 - 1  # ten digits, as addresses have
 
 def end_of(account: AccountSettings, now: float | None = None) -> int:
     """
-    Return the last second of an address that is made *now*, Unix time.
+    Return the end of an address that is made *now*, Unix time.
 
     It is ``URL_LIFETIME`` away, and as much more as it takes to a multiple of ``URL_BUCKET``.
     Within a bucket all addresses end at once, and those of one viewer are the same.

@@ -12,7 +12,16 @@ class User(RemoteObject):
 
     @remote
     def info(self, *, id: str | None = None, fields: Sequence[str] | None = None) -> JSON:
-        """Return the *fields* of the user; a manager may name another of its organisation."""
+        """
+        Return the *fields* of a user as a dict, all of them by default.
+
+        Args:
+            id: Of another user of the organisation that the caller manages; its own by default.
+            fields: Such as ``["id", "username"]``.
+
+        Raises:
+            AuthenticationError: the caller does not manage *id*.
+        """
         return self._call("info", id=id, fields=fields)
 
     @remote
@@ -30,10 +39,14 @@ class User(RemoteObject):
         per_page: int | None = None,
     ) -> JSON:
         """
-        Return one page of the users of the organisation that the caller manages.
+        Return one page of the users of the organisation that the caller manages, as
+        ``media.list`` does of media.
 
         Args:
             org_id: Its id; there is only one that the caller may name.
+            fields: Of each user, as for :meth:`info`.
+            page: Number of the page, from 1.
+            per_page: Users on a page, 10 by default and at most 100.
 
         Raises:
             AuthenticationError: the caller manages none, or another one.
@@ -66,7 +79,12 @@ class Organisation(RemoteObject):
 
     @remote
     def get(self) -> JSON:
-        """Return ``{"id", "name"}`` of the organisation that the caller manages."""
+        """
+        Return ``{"id", "name"}`` of the organisation that the caller manages.
+
+        Raises:
+            AuthenticationError: it manages none.
+        """
         return self._call("get")
 
 

@@ -32,7 +32,7 @@ from .arguments import plain
 from .file import File, check_upload
 from .media import Media
 from .multipart import MultipartBody
-from .remote import RemoteObject
+from .remote import NEVER_REMOTE, RemoteObject
 from .reply import MAX_ANSWER_SIZE
 from .retries import READS
 from .transport import HTTPTransport, Timeout, Transport
@@ -205,7 +205,7 @@ class CloudKey:
         )
 
     def __getattr__(self, name: str) -> RemoteObject:
-        if name.startswith("_") or name in ("keys", "copy", "mro", "alters_data"):
+        if name.startswith("_") or name in NEVER_REMOTE:
             raise AttributeError(f"CloudKey has no attribute {name!r}")
         return RemoteObject(self, name)
 

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ..protocol.exceptions import SerializerError
-from .multipart import MultipartBody, Progress, Readable, open_flags, size_of
+from .multipart import MultipartBody, Progress, Readable, open_at_once, size_of
 from .remote import JSON, RemoteObject, remote
 
 
@@ -69,7 +69,7 @@ class File(RemoteObject):
                 were sent.
         """
         if isinstance(file, str | os.PathLike):
-            with open(file, "rb", opener=open_flags) as stream:
+            with open(file, "rb", opener=open_at_once) as stream:
                 return self.upload_file(stream, progress, name=name or PurePath(file).name)
         size = size_of(file)
         name = name or getattr(file, "name", "")
@@ -84,7 +84,15 @@ class File(RemoteObject):
 
 
 def check_upload(answer: JSON, sha1: str) -> dict[str, Any]:
-    """Return an upload server's answer if it is one, and if it received what was sent."""
+    """
+    Return an upload server's answer.
+
+    Args:
+        sha1: Hexadecimal, of the bytes that were sent.
+
+    Raises:
+        SerializerError: it is none, or of other bytes.
+    """
     _url_in(answer)
     upload: dict[str, Any] = answer
     if upload.get("hash", sha1) != sha1:

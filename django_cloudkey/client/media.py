@@ -33,12 +33,20 @@ class Media(MediaURLs):
             url: Source of the media, such as the ``url`` that ``file.upload_file`` answered.
             assets_names: Assets to make from the source.
             meta: Free texts, such as ``{"title": "…"}``.
+
+        Raises:
+            InvalidParameter: *url* is no upload of the account, or an asset has no such name.
         """
         return self._call("create", url=url, assets_names=assets_names, meta=meta)
 
     @remote
     def info(self, *, id: str, fields: Sequence[str] | None = None) -> JSON:
-        """Return the media's *fields* (dotted paths, ``"meta.title"``), a nested dict."""
+        """
+        Return the media's *fields* (dotted paths, ``"meta.title"``), a nested dict.
+
+        Raises:
+            NotFound: the account has no such media; as of all methods that take its *id*.
+        """
         return self._call("info", id=id, fields=fields)
 
     @remote

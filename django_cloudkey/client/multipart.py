@@ -43,7 +43,7 @@ def size_of(file: Readable) -> int:
 
 def sha1_of(path: str | os.PathLike[str]) -> str:
     """Return the hexadecimal SHA-1 of a file, which the upload server answers as well."""
-    with open(path, "rb", opener=open_flags) as stream:
+    with open(path, "rb", opener=open_at_once) as stream:
         return hashlib.file_digest(stream, _sha1).hexdigest()
 
 
@@ -51,8 +51,8 @@ def _sha1() -> Any:
     return hashlib.sha1(usedforsecurity=False)
 
 
-def open_flags(path: str, flags: int) -> int:
-    """Open a path for reading as an ``opener``: a pipe without a writer is not waited for."""
+def open_at_once(path: str, flags: int) -> int:
+    """Be an ``opener`` that does not wait for a pipe to have a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -18,7 +18,7 @@ JSON = Any
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
-_NEVER_REMOTE = frozenset({"keys", "items", "values", "copy", "mro", "alters_data"})
+NEVER_REMOTE = frozenset({"keys", "items", "values", "copy", "mro", "alters_data"})
 """Names that Python or Django ask of any object (``dict(x)``, ``{{ x }}``, ``for``)."""
 
 
@@ -38,7 +38,7 @@ class RemoteObject:
         self._name = name
 
     def __getattr__(self, name: str) -> Callable[..., JSON]:
-        if name.startswith("_") or name in _NEVER_REMOTE:
+        if name.startswith("_") or name in NEVER_REMOTE:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
         @remote

@@ -29,7 +29,9 @@ class RemoteFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}.get(whence)
+        if start is None:
+            raise ValueError(f"whence is 0, 1 or 2, got {whence!r}.")
         if start + offset < 0:
             raise ValueError("A position is not before the beginning.")
         self._at = start + offset

@@ -1,7 +1,7 @@
 """
-The way to the cloud: two verbs, and the only sockets of the client.
+The way to the cloud: three verbs, and the only sockets of the client.
 
-:class:`Transport` is the seam. Whatever can answer ``call`` and ``send`` may stand behind a client.
+:class:`Transport` is the seam. Whatever has these verbs may stand behind a client.
 """
 
 from __future__ import annotations

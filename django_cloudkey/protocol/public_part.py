@@ -114,7 +114,8 @@ def read(public: str) -> tuple[tuple[str, ...], tuple[Prefix, ...]]:
     countries: tuple[str, ...] = ()
     if "cc" in lists:
         denied = lists["cc"].startswith("-")
-        codes = lists["cc"].lower().removeprefix("-").split(",")
+        # Java writes a comma after the "-" too.
+        codes = lists["cc"].lower().removeprefix("-").removeprefix(",").split(",")
         countries = ("deny" if denied else "allow", *(code.strip() for code in codes))
     prefixes = map(parse_prefix, lists.get("rf", "").split())
     return countries, tuple(prefix for prefix in prefixes if prefix is not None)

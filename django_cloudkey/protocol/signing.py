@@ -110,8 +110,9 @@ class URLRefused(Exception):
     A signed URL that is not, or not for this viewer, or not any more.
 
     Attributes:
-        reason: One word for logs: ``missing``, ``malformed``, ``signature``, ``expired``,
-            ``lifetime`` or ``level``. A viewer is never told.
+        reason: One word for logs, such as ``missing``, ``malformed``, ``signature``, ``expired`` or
+            ``lifetime``; whoever checks more than a signature has more of them. A viewer is never
+            told.
     """
 
     def __init__(self, reason: str) -> None:
@@ -124,7 +125,7 @@ class URLToken:
     """What the ``auth`` parameter of a signed URL says."""
 
     expires: int
-    """Last second of validity, Unix time."""
+    """First second at which it is not valid any more, Unix time."""
     seclevel: SecLevel
     nonce: str
     digest: str
@@ -163,7 +164,8 @@ def sign_url(
         useragent: The viewer's whole ``User-Agent`` header.
         countries: Two-letter codes that are allowed, or denied when the first item is ``"-"``.
         referers: Prefixes of the pages that may show the media.
-        expires: Last second of validity, Unix time; two hours from now by default.
+        expires: First second at which it is not valid any more, Unix time; two hours from now by
+            default.
         nonce: 8 to 32 characters of ``a-z0-9`` in place of random ones.
         stable: Derive the nonce from what is signed: equal arguments, equal addresses.
 

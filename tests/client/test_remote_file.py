@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from django_cloudkey.client.remote_file import PIECE, RemoteFile
 
 CONTENT = bytes(range(256)) * 16_000  # 3.9 pieces
@@ -47,3 +49,8 @@ def test_little_by_little_is_asked_for_in_pieces() -> None:
     assert b"".join(iter(lambda: file.read(10_000), b"")) == CONTENT
 
     assert len(asked.lengths) == 4
+
+
+def test_place_to_seek_from_must_be_one() -> None:
+    with pytest.raises(ValueError, match="whence is 0, 1 or 2, got 7"):
+        RemoteFile(lambda start, length: b"", 10).seek(0, 7)

@@ -910,7 +910,8 @@ def test_t259_user_id_of_the_settings_is_checked(settings: Any, user_id: Any) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["_x", "__await__", "__html__", "keys", "mro", "copy", "alters_data"]
+    "name",
+    ["_x", "__await__", "__html__", "keys", "items", "values", "mro", "copy", "alters_data"],
 )
 def test_t258_names_of_python_are_no_remote_names(
     cloudkey: CloudKey, network: NoNetwork, name: str

@@ -551,6 +551,11 @@ def test_every_historical_spelling_of_the_public_part_is_read(public: str) -> No
     assert public_part.decode(public) == "cc=fr,be&x?>~"
 
 
+@pytest.mark.parametrize("text", ["cc=-fr,it", "cc=-,fr,it", "cc=-FR, it"])
+def test_denied_countries_are_read_as_python_and_java_write_them(text: str) -> None:
+    assert public_part.read(b64(pack(text))) == (("deny", "fr", "it"), ())
+
+
 @pytest.mark.parametrize("bits", [128, 256, 512, 16384, 65536, 99999 & ~KNOWN_BITS])
 def test_unknown_bits_are_refused(bits: int) -> None:
     text = f"{bits}{BASE}{EXPIRES}abcdefgh{KEY}"
