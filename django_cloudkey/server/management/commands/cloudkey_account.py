@@ -29,12 +29,12 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         self._add_create(actions)
         listing = actions.add_parser("list", help=_("show the accounts, without their keys"))
-        listing.add_argument("--json", action="store_true")
+        _add_json(listing)
         show = actions.add_parser("show", help=_("show the secrets of an account, and their use"))
-        show.add_argument("name")
-        show.add_argument("--json", action="store_true")
+        _add_name(show)
+        _add_json(show)
         rotate = actions.add_parser("rotate", help=_("add a secret and show it once"))
-        rotate.add_argument("name")
+        _add_name(rotate)
         rotate.add_argument(
             "--retire", metavar="KID", help=_("in place of an active one, which ends now")
         )
@@ -48,16 +48,16 @@ class Command(BaseCommand):
             "--historical", action="store_true", help=_("the API key instead; the old one ends now")
         )
         _add_limits(rotate)
-        rotate.add_argument("--json", action="store_true")
+        _add_json(rotate)
         restrict = actions.add_parser(
             "restrict", help=_("say where from, and for which methods, a secret may call")
         )
-        restrict.add_argument("name")
-        restrict.add_argument("kid")
+        _add_name(restrict)
+        _add_kid(restrict)
         _add_limits(restrict)
         retire = actions.add_parser("retire", help=_("end a secret, at once by default"))
-        retire.add_argument("name")
-        retire.add_argument("kid")
+        _add_name(retire)
+        _add_kid(retire)
         retire.add_argument(
             "--after",
             metavar="HOURS",
@@ -68,16 +68,16 @@ class Command(BaseCommand):
             ("disable", _("refuse all calls and addresses of an account")),
             ("enable", _("take them again")),
         ):
-            actions.add_parser(action, help=text).add_argument("name")
+            _add_name(actions.add_parser(action, help=text))
         legacy = actions.add_parser(
             "legacy", help=_("say how far the historical scheme counts for an account")
         )
-        legacy.add_argument("name")
+        _add_name(legacy)
         legacy.add_argument("mode", choices=Account.Legacy.values)
         webhook = actions.add_parser(
             "webhook", help=_("say where the notifications of an account go")
         )
-        webhook.add_argument("name")
+        _add_name(webhook)
         webhook.add_argument(
             "url", help=_("address of the site's webhook; empty to switch notifications off")
         )
@@ -87,8 +87,8 @@ class Command(BaseCommand):
 
     def _add_create(self, actions: Any) -> None:
         create = actions.add_parser("create", help=_("create an account and show its keys once"))
-        create.add_argument("name")
-        create.add_argument("--json", action="store_true")
+        create.add_argument("name", help=_("name of the new account"))
+        _add_json(create)
         create.add_argument(
             "--public-thumbnails", action="store_true", help=_("serve its stills to everyone")
         )
@@ -152,7 +152,7 @@ class Command(BaseCommand):
         self.stdout.write(_("The keys are shown this once: put them into CLOUDKEYS now."))
 
     def _list(self, options: dict[str, Any]) -> None:
-        accounts = Account.objects.defer("api_key").annotate(media_count=Count("media"))
+        accounts = Account.objects.order_by("name").defer("api_key")
         rows = [
             {
                 "user_id": account.pk,
@@ -160,7 +160,7 @@ class Command(BaseCommand):
                 "active": account.is_active,
                 "media": account.media_count,
             }
-            for account in accounts
+            for account in accounts.annotate(media_count=Count("media"))
         ]
         if options["json"]:
             self.stdout.write(json.dumps(rows))
@@ -303,6 +303,18 @@ def _row_of_secret(secret: AccountSecret) -> dict[str, Any]:
 
 def _row_of_use(use: LegacyUse) -> dict[str, Any]:
     return {"kind": use.kind, "count": use.count, "last": use.last.isoformat(timespec="minutes")}
+
+
+def _add_name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help=_("name of the account"))
+
+
+def _add_kid(parser: ArgumentParser) -> None:
+    parser.add_argument("kid", help=_("name of the secret, such as k1"))
+
+
+def _add_json(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help=_("write JSON, for scripts"))
 
 
 def _add_limits(parser: ArgumentParser) -> None:

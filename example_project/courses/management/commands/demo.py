@@ -163,7 +163,8 @@ class Command(BaseCommand):
             self._say(_("Every sample film is uploaded; the worker prepares the last of them."))
 
     def _show_addresses(self, base_url: str, password: str) -> None:
-        note = _("shown this once") if password else _("exists; the password was shown at first")
+        exists = _("exists; a new password: manage.py changepassword admin")
+        note = _("shown this once") if password else exists
         lines = [
             (_("Site"), f"{base_url}/"),
             (_("Sign in"), f"{base_url}/accounts/login/"),
