@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from . import notifications, pipeline
+from . import discards, notifications
 from .models import Account, AccountSecret, Asset, Job, Media, Notification, Organisation, atomic
 
 
@@ -109,7 +109,7 @@ class MediaAdmin(OfAccountMixin, ReadOnlyMixin, admin.ModelAdmin):  # type: igno
 
     def delete_model(self, request: HttpRequest, obj: Media) -> None:
         with atomic():
-            pipeline.discard_media(obj)
+            discards.discard_media(obj)
             obj.delete()
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:

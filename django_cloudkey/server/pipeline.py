@@ -15,15 +15,14 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..protocol.assets import SOURCE, extension_of
 from ..protocol.events import EventType
 from . import files, jobs, notifications
-from .batches import batches_of
 from .conf import cloud
-from .models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic, disconnect
+from .models import Asset, DiscardedFile, Job, Media, atomic, disconnect
 from .transcoding.errors import Cancelled, EncodingFailed, NotAVideo, ToolMissing, TranscodingError
 from .transcoding.presets import PRESETS
 from .transcoding.probe import Budget, Probe, check_budget, probe
@@ -36,7 +35,6 @@ logger = logging.getLogger(__name__)
 MAX_FRAME_RATE = 60  # frames per second, on average over the longest source that is taken
 MADE = frozenset(PRESETS)
 """Names of the assets that this server makes."""
-REMOVING = 10.0  # seconds that a round of removing files may take; jobs wait meanwhile
 RETRY_DELAY = 5  # seconds before the second attempt; doubles from one to the next
 
 
@@ -315,63 +313,6 @@ def _lock(media: Media) -> None:
 
 def _prefix(media: Media) -> str:
     return f"{files.MADE_UNDER}{media.account_id}/{media.pk}"
-
-
-def discard_media(media: Media) -> None:
-    """
-    Note the files of *media* for removal, its source too unless another media was made of it, and
-    tell its site.
-
-    Call it in the transaction that deletes the media.
-    """
-    names = set(media.assets.exclude(file="").values_list("file", flat=True))
-    others = Asset.objects.filter(file__in=names).exclude(media=media)
-    names -= set(others.values_list("file", flat=True))
-    UploadSlot.objects.filter(file__in=names).delete()
-    DiscardedFile.discard(names)
-    notifications.tell(media, (EventType.MEDIA_DELETED, ""))
-
-
-def remove_discarded(seconds: float = REMOVING) -> None:
-    """
-    Delete discarded files, for *seconds* or a little longer.
-
-    A source may be named by its upload and by several media: it stays until the last lets go. What
-    cannot be deleted is tried again when all others were.
-    """
-    end = time.monotonic() + seconds
-    last = DiscardedFile.objects.aggregate(last=Max("pk"))["last"] or 0
-    for batch in batches_of(DiscardedFile.objects.filter(pk__lte=last)):
-        named = _named({row.name for row in batch})
-        settled = []
-        try:
-            for row in batch:
-                try:
-                    if row.name not in named:
-                        files.remove(row.name)
-                except OSError as error:
-                    logger.warning("Discarded file %s stays for now: %s", row.name, error)
-                    _put_last(row)
-                else:
-                    settled.append(row.pk)
-                if time.monotonic() >= end:
-                    return
-        finally:
-            DiscardedFile.objects.filter(pk__in=settled).delete()
-
-
-def _put_last(row: DiscardedFile) -> None:
-    with atomic():
-        # Unless another worker did.
-        if DiscardedFile.objects.filter(pk=row.pk).delete()[0]:
-            DiscardedFile.objects.create(name=row.name, created=row.created)
-
-
-def _named(names: set[str]) -> set[str]:
-    """Return those of *names* that a row still needs."""
-    assets = Asset.objects.filter(file__in=names).values_list("file", flat=True)
-    slots = UploadSlot.objects.filter(file__in=names).values_list("file", flat=True)
-    return {*assets, *slots}
 
 
 def facts_of(found: Probe) -> dict[str, Any]:

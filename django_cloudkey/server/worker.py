@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from django.db import Error
 from django.db.models.functions import Now
 
-from . import files, jobs, notifications, one_time, pipeline
+from . import discards, files, jobs, notifications, one_time, pipeline
 from .conf import cloud
 from .models import (
     DiscardedFile,
@@ -137,7 +137,7 @@ def _kept_alive(job: Job) -> Iterator[threading.Event]:
 
 def tidy_up() -> None:
     """Remove discarded files, expired rows and uploads, and what killed processes left behind."""
-    pipeline.remove_discarded()
+    discards.remove_discarded()
     for rows in (SavedAnswer.objects, RateCounter.objects):
         rows.filter(expires__lt=Now()).delete()
     one_time.forget_expired()

@@ -13,7 +13,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from django_cloudkey.server import files, jobs, pipeline
+from django_cloudkey.server import discards, files, jobs, pipeline
 from django_cloudkey.server.models import Asset, DiscardedFile, Job, Media
 from django_cloudkey.server.worker import Worker, tidy_up
 
@@ -353,7 +353,7 @@ def test_discarded_file_that_cannot_be_removed_stays_noted(cloud: Cloud) -> None
     (location() / "gone").mkdir()
     (location() / "gone" / "kept").write_bytes(b"x")
 
-    pipeline.remove_discarded()
+    discards.remove_discarded()
 
     assert list(DiscardedFile.objects.values_list("name", flat=True)) == ["gone"]
 
@@ -365,7 +365,7 @@ def test_discarded_file_that_cannot_be_removed_is_in_nobodys_way(cloud: Cloud) -
     (location() / "media" / "goes").write_bytes(b"x")
 
     for _ in range(2):
-        pipeline.remove_discarded(seconds=0)
+        discards.remove_discarded(seconds=0)
 
     assert names() == set()
     assert DiscardedFile.objects.get().created == noted

@@ -10,7 +10,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from ...protocol.assets import SOURCE
-from .. import asset_requests
+from .. import asset_requests, discards
 from ..batches import batches_of
 from ..files import MADE_UNDER, RECEIVED_UNDER, StoredFile, storage
 from ..models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic
@@ -134,10 +134,8 @@ def _key(name: str) -> str:
 
 
 def _named(names: Collection[str]) -> set[str]:
-    assets = set(Asset.objects.filter(file__in=names).values_list("file", flat=True))
-    slots = set(UploadSlot.objects.filter(file__in=names).values_list("file", flat=True))
-    discarded = set(DiscardedFile.objects.filter(name__in=names).values_list("name", flat=True))
-    return assets | slots | discarded
+    waiting = DiscardedFile.objects.filter(name__in=names).values_list("name", flat=True)
+    return discards.named(names) | set(waiting)
 
 
 def _modified(file: StoredFile) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ....protocol.assets import SOURCE
 from ....protocol.exceptions import LimitExceeded
-from ... import asset_requests, pipeline
+from ... import asset_requests, discards
 from ...models import Account, Media, atomic
 from ..arguments import AssetNames, Fields, MediaId, Meta, MetaKeys, Text, invalid
 from ..media_fields import check_stats, describe
@@ -57,7 +57,7 @@ def delete(account: Account, *, id: MediaId) -> None:
     """Delete a media: unreachable at once, its files removed by the worker."""
     with atomic():
         media = find_media(account, id, lock=True)
-        pipeline.discard_media(media)
+        discards.discard_media(media)
         media.delete()
 
 

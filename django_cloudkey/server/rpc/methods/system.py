@@ -7,7 +7,7 @@ from typing import Annotated
 from django.utils import timezone
 
 from ....protocol.exceptions import AuthenticationError
-from ... import pipeline
+from ... import discards
 from ...models import Account, Media, atomic
 from ..arguments import Check
 from ..registry import method
@@ -46,7 +46,7 @@ def _delete_all_media(account: Account) -> None:
             found = Media.objects.filter(account=account, created__lte=now).order_by("id")[:BATCH]
             batch = list(found.select_for_update())
             for media in batch:
-                pipeline.discard_media(media)
+                discards.discard_media(media)
                 media.delete()
         if len(batch) < BATCH:
             return
