@@ -26,10 +26,11 @@ def discard_media(media: Media) -> None:
     Call it in the transaction that deletes the media.
     """
     names = set(media.assets.exclude(file="").values_list("file", flat=True))
+    # All of them: the other media may be deleted at this very moment, and the worker looks again.
+    DiscardedFile.discard(names)
     others = Asset.objects.filter(file__in=names).exclude(media=media)
     names -= set(others.values_list("file", flat=True))
     UploadSlot.objects.filter(file__in=names).delete()
-    DiscardedFile.discard(names)
     notifications.tell(media, (EventType.MEDIA_DELETED, ""))
 
 

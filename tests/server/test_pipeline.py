@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from django.db import connections
 from django.utils import timezone
 
 from django_cloudkey.server import discards, files, jobs, pipeline
-from django_cloudkey.server.models import Asset, DiscardedFile, Job, Media
+from django_cloudkey.server.models import Asset, DiscardedFile, Job, Media, UploadSlot, atomic
 from django_cloudkey.server.worker import Worker, tidy_up
 
 from ..conftest import Cloud, cut_connection
@@ -344,6 +348,29 @@ def test_second_media_of_an_upload_keeps_the_source(cloud: Cloud, clip: Path) ->
     assets = cloud.client.media.get_assets(id=second)
     assert assets["mp4_h264_aac"]["status"] == "ready"
     assert requests.get(cloud.client.media.get_stream_url(second), timeout=10).status_code == 200
+
+
+def test_source_goes_with_two_media_that_are_deleted_at_once(cloud: Cloud, clip: Path) -> None:
+    url = cloud.client.file.upload_file(clip)["url"]
+    media = [Media.objects.get(pk=cloud.client.media.create(url=url)["id"]) for _ in range(2)]
+    UploadSlot.objects.all().delete()  # as it expires a day later
+    both = threading.Barrier(2)
+
+    def delete(each: Media) -> None:
+        try:
+            with atomic():
+                discards.discard_media(each)
+                with suppress(threading.BrokenBarrierError):  # SQLite: one after the other
+                    both.wait(1)
+                each.delete()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(delete, media))
+    tidy_up()
+
+    assert list(files.names_under("uploads")) == []
 
 
 def test_discarded_file_that_cannot_be_removed_stays_noted(cloud: Cloud) -> None:
