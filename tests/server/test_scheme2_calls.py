@@ -204,6 +204,21 @@ def test_three_secrets_are_active_at_most(cloud: Cloud) -> None:
     assert account_secrets.add(cloud.account).kid == "k4"
 
 
+def test_t040_a_worker_whose_clock_is_ahead_forgets_no_call_too_early(
+    cloud: Cloud, secret: AccountSecret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is dated as late as a client's may be, and taken until ten minutes from now."""
+    seen = header(cloud, secret, ts=int(time.time()) + 295)
+    assert "result" in call(cloud, BODY, Authorization=seen)
+    real = timezone.now
+
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: real() + timedelta(minutes=19))
+        one_time.forget_expired()
+
+    assert call(cloud, BODY, Authorization=seen) == FAILED
+
+
 def test_a_nonce_that_cannot_be_kept_is_not_taken(
     cloud: Cloud, secret: AccountSecret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +238,7 @@ def test_a_nonce_that_cannot_be_kept_is_not_taken(
 
 def test_claims_are_forgotten_when_they_are_over(cloud: Cloud) -> None:
     now = timezone.now()
-    assert one_time.claim("old", now - timedelta(minutes=2), "me")
+    assert one_time.claim("old", now - one_time.SKEW - timedelta(minutes=2), "me")
     assert one_time.claim("new", now + timedelta(minutes=1), "me")
     assert not one_time.claim("new", now + timedelta(minutes=1), "you")
 
