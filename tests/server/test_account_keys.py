@@ -88,6 +88,13 @@ def test_a_secret_may_end_by_itself(account: Account) -> None:
     assert (secret.expires - secret.created).days in (29, 30)
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "soon", "999999999"])
+def test_days_that_are_none_are_refused(account: Account, days: str) -> None:
+    with pytest.raises(CommandError, match="--expires"):
+        run("cloudkey_account", "rotate", "demo", "--expires", days)
+    assert not AccountSecret.objects.exists()
+
+
 def test_t178_a_secret_ends_when_its_addresses_have(cloud: Cloud) -> None:
     made = rotate("demo")
     client = client_of(cloud.account, made, cloud.base_url)
@@ -200,6 +207,8 @@ def test_notifications_are_switched_on_and_off(account: Account) -> None:
     assert Account.objects.get(name="other").webhook_url == url
     with pytest.raises(CommandError, match="public"):
         run("cloudkey_account", "create", "third", "--webhook", "https://10.0.0.1/")
+    with pytest.raises(CommandError, match="at most 500 characters"):
+        run("cloudkey_account", "webhook", "other", f"{url}?{'x' * 500}")
 
 
 def test_keys_are_encrypted_anew(account: Account, settings: Any) -> None:

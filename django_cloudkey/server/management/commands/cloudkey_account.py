@@ -19,6 +19,8 @@ from ...conf import cloud
 from ...models import Account, AccountSecret, LegacyUse, Organisation, atomic, new_key
 from ...rpc.methods import METHODS
 
+MAX_DAYS = 36_500
+
 
 class Command(BaseCommand):
     help = str(
@@ -263,6 +265,7 @@ def _find(name: str) -> Account:
 
 def _checked_webhook(url: str) -> str:
     try:
+        Account._meta.get_field("webhook_url").run_validators(url)  # its length
         Account(webhook_url=url).clean()
     except ValidationError as error:
         raise CommandError(" ".join(error.messages)) from error
@@ -348,8 +351,9 @@ def _network(text: str) -> str:
 
 def _days(text: str) -> int:
     days = int(text)
-    if days < 1:
-        raise ValueError("A secret is valid for a day at least.")
+    if not 1 <= days <= MAX_DAYS:
+        text = _("A number of days from 1 to %(most)d.") % {"most": MAX_DAYS}
+        raise ArgumentTypeError(text)
     return days
 
 
