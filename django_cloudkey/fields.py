@@ -185,7 +185,7 @@ class MediaField(models.CharField):  # type: ignore[type-arg]
             model_instance.__dict__[self.attname] = id_
             return id_
         if model_instance.__dict__.pop(self._claim_mark, None) == media.id:
-            claim(media.id)
+            claim(self.label, media.id)
         return media.id
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:

@@ -179,9 +179,14 @@ def _media_of(upload: Upload) -> str:
     return Upload.objects.filter(pk=upload.pk).values_list("media", flat=True).first() or ""
 
 
-def claim(media: str) -> None:
-    """Note, in the transaction of the row that is saved, that a row holds what was uploaded."""
-    Upload.objects.filter(media=media).update(claimed=True)
+def claim(field: str, media: str) -> None:
+    """
+    Note, in the transaction of the row that is saved, that a row holds what was uploaded for it.
+
+    Args:
+        field: ``app_label.model.field``; a form for another may still be open.
+    """
+    Upload.objects.filter(field=field, media=media).update(claimed=True)
 
 
 def note_pick(owner: Any, field: str, media: str, *, account: str, name: str, size: int) -> None:

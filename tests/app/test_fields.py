@@ -263,8 +263,9 @@ def test_remote_methods_ask_the_cloud(cloud: Cloud) -> None:
 
 
 def test_media_that_a_form_hands_over_is_claimed(offline: None) -> None:
-    upload = Upload.objects.create(field="f", account="default", name="n", size=1, media=MEDIA)
-    other = Upload.objects.create(field="f", account="default", name="n", size=1, media=OTHER)
+    own = {"field": "testapp.lesson.video", "account": "default", "name": "n", "size": 1}
+    upload = Upload.objects.create(**own, media=MEDIA)
+    other = Upload.objects.create(**own, media=OTHER)
     lesson = Lesson(title="a")
     Lesson._meta.get_field("video").save_form_data(lesson, MEDIA)
 

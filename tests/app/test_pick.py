@@ -240,6 +240,22 @@ def test_row_that_goes_leaves_a_media_that_was_picked(
     assert cloud.client.media.info(id=media)["id"] == media
 
 
+def test_form_that_is_saved_with_the_same_media_takes_it_from_no_other_field(
+    cloud: Cloud, browser: Client, clip: Any
+) -> None:
+    media = cloud.upload(clip)
+    cloud.work()
+    pick(browser, media)
+    form = forms.modelform_factory(Episode, fields=["title", "video"])
+    reference = Reference(media=media, field="testapp.episode.video").sign()
+    episode = form({"title": "a", "video": reference}).save()
+
+    episode.delete()
+
+    assert cloud.client.media.info(id=media)["id"] == media
+    assert Upload.objects.get().is_waiting
+
+
 def test_reconcile_leaves_an_orphan_that_was_picked(
     cloud: Cloud, browser: Client, clip: Any
 ) -> None:
