@@ -182,7 +182,7 @@ UPLOAD = RowAction(
     intro=ngettext_lazy(
         "The local file of one row is sent to the video cloud.",
         "The local files of %(count)d rows are sent to the video cloud, one after the other. "
-        "Leave this page open until it is done.",
+        "Rows without a file, or with a video, are skipped. Leave this page open until it is done.",
         "count",
     ),
     start=gettext_lazy("Start"),
