@@ -354,6 +354,12 @@ def test_another_time_may_be_asked_for(site: Site, at: str) -> None:
     assert explain(site.sign(HISTORICAL), "--at", "2099-01-01")["reason"] == "expired"
 
 
+@pytest.mark.parametrize("at", ["9" * 12, "9" * 400])
+def test_a_time_beyond_all_calendars_is_refused(site: Site, at: str) -> None:
+    with pytest.raises(CommandError, match="--at"):
+        explain(site.sign(HISTORICAL, SecLevel.NONE), "--at", at)
+
+
 def test_a_time_that_is_none_is_refused(site: Site) -> None:
     with pytest.raises(CommandError, match="--at"):
         explain(site.sign(HISTORICAL), "--at", "soon")

@@ -279,7 +279,7 @@ def _viewer(viewer: Viewer) -> str:
 
 
 def _time(text: str) -> float:
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) <= 11:
         return float(text)
     moment = parse_datetime(text)
     if moment is None:
