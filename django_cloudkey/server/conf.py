@@ -182,7 +182,10 @@ class CloudSettings:
         ``MISSING_REFERER``: whether the level REFERER admits a request that does not say from which
         page it comes, as it always did; ``True``. REFERER_STRICT never does.
         """
-        return bool(self._get("MISSING_REFERER", True))
+        value = self._get("MISSING_REFERER", True)
+        if not isinstance(value, bool):  # such as "false", of the environment, which is true
+            raise _wrong("MISSING_REFERER", "True or False", value)
+        return value
 
     @property
     def rate_limit(self) -> int | None:

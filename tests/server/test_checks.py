@@ -118,6 +118,7 @@ def test_missing_ffmpeg_is_a_warning(settings: Any) -> None:
         ("AUTH_FAILURE_LIMIT", -1, "a whole number from 0, got -1"),
         ("MAX_UPLOAD_SIZE", "1 GB", "a whole number from 1, got '1 GB'"),
         ("UPLOAD_ORIGINS", "https://example.org", "a list of texts, got 'https://example.org'"),
+        ("MISSING_REFERER", "false", "True or False, got 'false'"),
         ("WORK_DIR", 7, "a path, got 7"),
     ],
 )
