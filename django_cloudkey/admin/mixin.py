@@ -16,7 +16,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -57,8 +57,19 @@ class MediaAdminMixin:
 
     @property
     def media_field(self) -> MediaField:
-        """The model's media field; the first one when there are several."""
-        return next(field for field in self.model._meta.fields if isinstance(field, MediaField))
+        """
+        The model's media field; the first one when there are several.
+
+        Raises:
+            ImproperlyConfigured: there is none.
+        """
+        for field in self.model._meta.fields:
+            if isinstance(field, MediaField):
+                return field
+        raise ImproperlyConfigured(
+            f"{type(self).__name__} is a MediaAdminMixin, and {self.model._meta.label} has no "
+            "MediaField."
+        )
 
     def _media_of(self, obj: models.Model) -> FieldMedia:
         media: FieldMedia = getattr(obj, self.media_field.attname)

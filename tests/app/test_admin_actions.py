@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin import ModelAdmin, site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.db.models.fields.files import FieldFile
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from django_cloudkey.admin import row_actions
+from django_cloudkey.admin import MediaAdminMixin, row_actions
 from django_cloudkey.admin.mixin import MAX_ROWS
 from django_cloudkey.admin.row_actions import Outcome
 from django_cloudkey.client.media import Media
 from django_cloudkey.models import Upload
 from django_cloudkey.server.models import Asset
 from tests.testapp.admin import LessonAdmin
-from tests.testapp.models import Episode, Lesson
+from tests.testapp.models import Course, Episode, Lesson
 
 from ..conftest import DATABASES, Cloud
 from .admins import browser_with, take_the_cloud_away
@@ -69,6 +71,17 @@ def address(action: str, row: Any, *, at: str = LIST) -> str:
 def select(browser: Client, action: str, *rows: Any, at: str = LIST) -> str:
     data = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
     return str(browser.post(at, data, follow=True).content.decode())
+
+
+def test_model_without_a_media_field_is_told(browser: Client) -> None:
+    class CourseAdmin(MediaAdminMixin, ModelAdmin):  # type: ignore[type-arg]
+        pass
+
+    request = RequestFactory().get("/")
+    request.user = User.objects.create_superuser("root")
+
+    with pytest.raises(ImproperlyConfigured, match=r"testapp.Course has no MediaField"):
+        CourseAdmin(Course, site).get_actions(request)
 
 
 # Uploading
