@@ -74,6 +74,17 @@ def test_a_file_is_read_in_pieces_from_anywhere(storage: CloudKeyStorage) -> Non
         assert file.read() == b""
 
 
+@pytest.mark.parametrize("level", ["ip", "useonce", "delegate|ip", "referer_strict"])
+def test_a_file_is_read_whatever_level_its_viewers_have(
+    cloud: Cloud, settings: Any, level: str
+) -> None:
+    settings.CLOUDKEYS = {"default": {**settings.CLOUDKEYS["default"], "SECLEVEL": level}}
+    storage = CloudKeyStorage()
+
+    with storage.open(save(storage)) as file:
+        assert file.read() == BYTES
+
+
 def test_the_address_is_signed_here_and_gives_the_file(
     storage: CloudKeyStorage, cloud: Cloud
 ) -> None:
