@@ -95,6 +95,18 @@ def viewer() -> Viewer:
 # The right to watch
 
 
+@pytest.mark.parametrize("kind", ["stream", "embed"])
+def test_key_that_cannot_be_read_lets_nobody_in(viewer: Viewer, settings: Any, kind: str) -> None:
+    """SECRET_KEY is another: nobody can say whose signature it is. The log has the reason."""
+    media = viewer.media.pk
+    url = viewer.stream_url() if kind == "stream" else viewer.signer.media.get_embed_url(media)
+    assert viewer.status(url) == 200
+
+    settings.SECRET_KEY = "another"
+
+    assert viewer.status(url) == 503
+
+
 def test_signed_stream_is_served_whole(viewer: Viewer) -> None:
     response = viewer.get(viewer.stream_url())
 

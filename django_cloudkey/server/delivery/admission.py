@@ -11,6 +11,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from django.db import Error
 from django.http import HttpRequest
 
 from ...protocol.scheme2.encoding import to_json
@@ -18,12 +19,16 @@ from ...protocol.scheme2.url_token import is_token
 from ...protocol.seclevel import SecLevel, Viewer
 from ...protocol.signing import URLRefused, read_auth
 from ...protocol.urls import Page, Stream, Thumbnail
+from ..encryption import Unreadable
 from ..models import Account
 from . import levels, sessions
 from .terms import NOBODY, Terms, audience_of, check_active, verify_historical, verify_scheme2
 from .viewer import viewer_of
 
 logger = logging.getLogger(__name__)
+
+NOT_KNOWN = (Error, Unreadable)
+"""What the database or its keys may answer in place of whether somebody has a right."""
 
 # Plain numbers: operations on members of an IntFlag are slow.
 _IP, _USEONCE = SecLevel.IP.value, SecLevel.USEONCE.value
@@ -74,7 +79,7 @@ def admit(request: HttpRequest, address: Page | Stream | Thumbnail) -> Grant:
 
     Raises:
         URLRefused: with the reason, which goes to the log and, for staff, into a header.
-        DatabaseError: nobody knows whether he is the first; nobody is let in.
+        NOT_KNOWN: one of these; nobody is let in.
     """
     try:
         return decide(
@@ -101,7 +106,7 @@ def decide(
         is_use: It counts as a use, where an address is for the first one.
 
     Raises:
-        URLRefused, DatabaseError: as for :func:`admit`.
+        URLRefused, NOT_KNOWN: as for :func:`admit`.
     """
     auth = read_auth(query)
     account = Account.objects.filter(pk=address.user).first() or NOBODY

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 
-from django.db import DatabaseError
 from django.db.models import Q
 from django.http import (
     FileResponse,
@@ -25,7 +24,7 @@ from .. import files
 from ..conf import cloud
 from ..models import Account, Asset
 from ..uploads.receiver import split_name
-from .admission import admit
+from .admission import NOT_KNOWN, admit
 from .levels import USEONCE
 from .ranges import FileSlice, Unsatisfiable, parse_range
 from .reasons import explain
@@ -66,8 +65,8 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
             refusal = _refusal(403, "This address is not valid, or not any more.")
             explain(request, refusal, refused)
             return refusal
-    except DatabaseError:
-        logger.exception("Nobody knows whether this is the first use: refused")
+    except NOT_KNOWN:
+        logger.exception("Nobody knows whether this is a right to it: refused")
         return _refusal(503, "Please try again.")
     is_once = grant is not None and grant.terms.level & USEONCE
     if grant is not None and is_once and isinstance(address, Stream) and request.method == "GET":

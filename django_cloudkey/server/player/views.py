@@ -6,7 +6,6 @@ import logging
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -17,7 +16,7 @@ from ...protocol.assets import AssetStatus
 from ...protocol.signing import URLRefused
 from ...protocol.urls import Page, parse, stream_address
 from ..conf import cloud
-from ..delivery.admission import Grant, admit
+from ..delivery.admission import NOT_KNOWN, Grant, admit
 from ..delivery.reasons import explain
 from ..models import Asset, Media
 
@@ -49,8 +48,8 @@ def embed(request: HttpRequest, path: str) -> HttpResponse:
         refusal = _page(request, "refused", 403)
         explain(request, refusal, refused)
         return refusal
-    except DatabaseError:
-        logger.exception("Nobody knows whether this is the first use: refused")
+    except NOT_KNOWN:
+        logger.exception("Nobody knows whether this is a right to it: refused")
         return _page(request, "refused", 503)
     media = Media.objects.filter(account=grant.account, pk=address.media).first()
     if media is None:
