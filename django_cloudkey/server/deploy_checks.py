@@ -36,7 +36,13 @@ NEEDED_BY_SQLITE = {
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """What is wrong is an error already; this is about what is right and unwise."""
     try:
-        return [*_plain_http(), *_sqlite(), *_unsigned_files(), *_wide_networks()]
+        return [
+            *_plain_http(),
+            *_sqlite(),
+            *_unsigned_files(),
+            *_films_in_memory(),
+            *_wide_networks(),
+        ]
     except (ImproperlyConfigured, ImportError, TypeError):
         return []
 
@@ -85,6 +91,17 @@ def _unsigned_files() -> Iterator[CheckMessage]:
             "that are public. The cloud's must not be.",
             hint='Write "querystring_auth": True into its "OPTIONS", and make its bucket private.',
             id="cloudkey_server.W022",
+        )
+
+
+def _films_in_memory() -> Iterator[CheckMessage]:
+    # What django-storages has for S3: without a limit, and that is 0, nothing goes to the disk.
+    if getattr(storage(), "max_memory_size", None) == 0:
+        yield Warning(
+            f'STORAGES["{cloud.storage}"] has no max_memory_size: each file that is read, a source '
+            "of many gigabytes too, is whole in memory first.",
+            hint=f'Write "max_memory_size": {8 * 1024 * 1024} into its "OPTIONS".',
+            id="cloudkey_server.W024",
         )
 
 

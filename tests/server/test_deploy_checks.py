@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 
 FILES = "django.core.files.storage.FileSystemStorage"
 S3 = "storages.backends.s3.S3Storage"
+MIB = 1024 * 1024
 PATIENT = {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL;"}
 
 
@@ -121,7 +122,11 @@ def test_database_of_another_kind_needs_none_of_that(settings: Any) -> None:
 @pytest.mark.parametrize("by", ["option", "setting"])
 def test_addresses_of_objects_without_signature_are_warned_of(settings: Any, by: str) -> None:
     store_in(
-        settings, S3, bucket_name="films", **({"querystring_auth": False} if by == "option" else {})
+        settings,
+        S3,
+        bucket_name="films",
+        max_memory_size=MIB,
+        **({"querystring_auth": False} if by == "option" else {}),
     )
     settings.AWS_QUERYSTRING_AUTH = by != "setting"
 
@@ -133,9 +138,21 @@ def test_addresses_of_objects_without_signature_are_warned_of(settings: Any, by:
 
 
 def test_signed_addresses_of_objects_are_right(settings: Any) -> None:
-    store_in(settings, S3, bucket_name="films", querystring_auth=True)
+    store_in(settings, S3, bucket_name="films", max_memory_size=MIB, querystring_auth=True)
     settings.AWS_QUERYSTRING_AUTH = False
 
+    assert deployed(settings) == []
+
+
+def test_whole_films_in_memory_are_warned_of(settings: Any) -> None:
+    store_in(settings, S3, bucket_name="films")
+
+    (message,) = deployed(settings)
+    assert message.id == "cloudkey_server.W024"
+    assert message.hint == 'Write "max_memory_size": 8388608 into its "OPTIONS".'
+
+    settings.AWS_S3_MAX_MEMORY_SIZE = MIB
+    store_in(settings, S3, bucket_name="films")
     assert deployed(settings) == []
 
 
@@ -148,7 +165,7 @@ def test_settings_that_are_wrong_are_left_to_the_other_checks(settings: Any, bro
 
 def test_messages_are_silenced_by_their_ids_and_not_for_a_desk(settings: Any) -> None:
     use_sqlite(settings, {})
-    store_in(settings, S3, bucket_name="films", querystring_auth=False)
+    store_in(settings, S3, bucket_name="films", max_memory_size=MIB, querystring_auth=False)
     messages = deployed(settings, BASE_URL="http://video.example.org")
     assert [message.id for message in messages] == [
         f"cloudkey_server.W02{number}" for number in range(3)
