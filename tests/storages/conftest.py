@@ -56,7 +56,7 @@ def _start(weed: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
     command = [
         *(weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-master.telemetry=false", f"-master.port={free_port()}", f"-volume.port={free_port()}"),
-        *("-filer", f"-filer.port={free_port()}", "-volume.max=20"),
+        *("-filer", f"-filer.port={free_port()}", "-volume.max=60"),
         *("-master.volumeSizeLimitMB=64", "-s3", f"-s3.port={port}"),
         *(f"-s3.config={folder / 's3.json'}", "-s3.iam=false"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0"),
