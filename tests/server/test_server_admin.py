@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission, User
 from django.core.files.base import ContentFile
 from django.test import Client
@@ -45,7 +46,7 @@ def pages(media: Media) -> list[str]:
     job, notification = Job.objects.get(), Notification.objects.get()
     rows = {"account": media.account, "media": media, "job": job, "notification": notification}
     lists = [f"{ADMIN}/{name}/" for name in rows]
-    return lists + [f"{ADMIN}/{name}/{row.pk}/change/" for name, row in rows.items()]
+    return lists + [f"{ADMIN}/{name}/{quote(row.pk)}/change/" for name, row in rows.items()]
 
 
 def tell(media: Media) -> None:
