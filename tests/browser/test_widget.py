@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from pytest_django.live_server_helper import LiveServer
 
 from django_cloudkey.models import Upload
 
@@ -22,6 +25,7 @@ pytestmark = pytest.mark.browser
 ADD = "/admin/testapp/lesson/add/"
 FOCUS = "() => document.activeElement.textContent.trim() || document.activeElement.name"
 SLOTS = "**/cloud/upload**"
+ANNOUNCED = ".cloudkey-input > [role=status]"
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def held(page: Any) -> Iterator[None]:
 
 
 def announced(page: Any) -> str:
-    return str(page.inner_text(".cloudkey-input > [role=status]"))
+    return str(page.inner_text(ANNOUNCED))
 
 
 def wait_for_reference(page: Any, name: str = "video") -> None:
@@ -117,6 +121,44 @@ def test_upload_is_cancelled_and_tried_again_with_keys_alone(
     tab_to(page, "Try again")
     page.keyboard.press("Enter")
     wait_for_reference(page)
+
+
+class SlowTickets:
+    """Middleware: an answer about a ticket begins, and ends when *released*."""
+
+    released = Event()
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+        response = self.get_response(request)
+        if not request.path.endswith("/ticket/"):
+            return response
+        return StreamingHttpResponse(self.pieces_of(response), content_type="application/json")
+
+    def pieces_of(self, response: HttpResponse) -> Iterator[bytes]:
+        yield response.content[:9]
+        self.released.wait(60)
+        yield response.content[9:]
+
+
+def test_upload_is_cancelled_while_the_site_is_in_the_middle_of_an_answer(
+    page: Any, cloud: Cloud, clip: Path, settings: Any
+) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.{SlowTickets.__name__}", *settings.MIDDLEWARE]
+    server = LiveServer("localhost")
+    try:
+        sign_in_as(User.objects.create_superuser("editor"), page, server.url)
+        page.goto(server.url + ADD)
+        with page.expect_response("**/ticket/"):
+            page.set_input_files("#id_video_file", clip)
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("progressbar").wait_for(state="hidden")
+        assert announced(page) == "The upload was cancelled."
+    finally:
+        SlowTickets.released.set()
+        server.stop()
 
 
 def test_video_is_picked_from_the_library_with_keys_alone(

@@ -17,15 +17,17 @@ export class SiteFailed extends Error {
 /** Ask this site and return its JSON. `error` in it, if there is one, becomes the message. */
 export async function ask(url, options = {}) {
   let response;
+  let answer = null;
   try {
     response = await fetch(url, {
       ...options,
       headers: { Accept: "application/json", ...options.headers },
     });
+    answer = await response.json();
   } catch (error) {
-    throw error.name === "AbortError" ? error : new SiteFailed();
+    if (error.name === "AbortError") throw error;
+    if (!(error instanceof SyntaxError)) throw new SiteFailed(); // not reached, or cut off
   }
-  const answer = await response.json().catch(() => null);
   if (!response.ok || answer === null) {
     throw new SiteFailed(response.status, typeof answer?.error === "string" ? answer.error : "");
   }
