@@ -16,13 +16,11 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 from .. import companions, uploads
 from ..connection import cloudkeys
 from ..fields import MediaField
-from ..protocol.assets import SOURCE, AssetStatus
+from ..protocol.assets import SOURCE, UNFINISHED, AssetStatus
 from ..protocol.exceptions import Exists, NotFound, RPCException
 from ..rows import aliases_of, holders
 from ..views import remote_failure
 from .held_rows import is_same
-
-UNFINISHED = (AssetStatus.PENDING, AssetStatus.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,10 @@ class AssetStatus(StrEnum):
     ERROR = "error"
 
 
+UNFINISHED = (AssetStatus.PENDING, AssetStatus.PROCESSING)
+"""What an asset is as long as work on it may come."""
+
+
 def is_thumbnail(asset_name: str) -> bool:
     """Say whether the asset is a still."""
     return asset_name.startswith("jpeg_thumbnail_")

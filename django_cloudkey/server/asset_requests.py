@@ -14,13 +14,11 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 
-from ..protocol.assets import SOURCE, is_thumbnail
+from ..protocol.assets import SOURCE, UNFINISHED, is_thumbnail
 from ..protocol.exceptions import NotFound
 from . import jobs
 from .files import MADE_UNDER
 from .models import Asset, DiscardedFile, Media
-
-_UNFINISHED = [Asset.Status.PENDING, Asset.Status.PROCESSING]
 
 
 def set_source(media: Media, file: str, extension: str) -> None:
@@ -33,7 +31,7 @@ def set_source(media: Media, file: str, extension: str) -> None:
     old = media.assets.filter(name=SOURCE).first()
     if old is not None and old.file == file and old.status != Asset.Status.ERROR:
         return
-    unfinished = media.assets.filter(status__in=_UNFINISHED, file="").exclude(name=SOURCE)
+    unfinished = media.assets.filter(status__in=UNFINISHED, file="").exclude(name=SOURCE)
     names = list(unfinished.values_list("name", flat=True))
     remove(media, [SOURCE, *names])
     facts = {"file_extension": extension}

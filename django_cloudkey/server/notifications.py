@@ -22,6 +22,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from ..protocol.assets import UNFINISHED
 from ..protocol.events import Event, EventType
 from ..protocol.scheme2.webhook import sign_webhook
 from . import account_secrets, outgoing
@@ -78,7 +79,7 @@ def tell(media: Media, *events: tuple[EventType, str]) -> None:
 def outcome(media: Media) -> list[tuple[EventType, str]]:
     """Return the event that all work on *media* is done, well or not; none as long as it is not."""
     statuses = set(media.assets.values_list("status", flat=True))
-    if not statuses or statuses & {Asset.Status.PENDING, Asset.Status.PROCESSING}:
+    if not statuses or not statuses.isdisjoint(UNFINISHED):
         return []
     failed = Asset.Status.ERROR in statuses
     return [(EventType.MEDIA_FAILED if failed else EventType.MEDIA_READY, "")]

@@ -18,7 +18,7 @@ from django.db import Error
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ..protocol.assets import SOURCE, extension_of
+from ..protocol.assets import SOURCE, UNFINISHED, extension_of
 from ..protocol.events import EventType
 from . import files, jobs, notifications
 from .conf import cloud
@@ -151,7 +151,7 @@ def _take_given(job: Job, asked: set[int], tools: Tools, stop: Callable[[], bool
 
 
 def _unfinished(media: Media) -> QuerySet[Asset]:
-    return media.assets.filter(status__in=[Asset.Status.PENDING, Asset.Status.PROCESSING])
+    return media.assets.filter(status__in=UNFINISHED)
 
 
 def _start(job: Job, source: Asset, found: Probe, asked: set[int]) -> dict[str, int]:

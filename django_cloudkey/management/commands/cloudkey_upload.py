@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from ...client.multipart import sha1_of
 from ...plain_text import printable
+from ...protocol.assets import UNFINISHED
 from ...protocol.exceptions import RPCException
 from ...uploads import DEFAULT_ASSETS, title_of
 from ..client_command import ClientCommand
@@ -25,7 +26,6 @@ from ..progress_line import ProgressLine
 
 MAX_JOBS = 16
 FIRST_LOOK, LONGEST_PAUSE = 1.0, 15.0  # seconds
-UNFINISHED = ("pending", "processing")
 
 
 class Command(ClientCommand):

@@ -10,6 +10,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
+from ...protocol.assets import UNFINISHED
 from .. import jobs
 from ..batches import batches_of
 from ..encryption import Unreadable, decrypt
@@ -35,7 +36,6 @@ STATES: list[tuple[type[Model], str, list[str]]] = [
 ]
 """Table → field → what may be in it."""
 _OPEN = [Job.State.QUEUED, Job.State.RUNNING]
-_UNFINISHED = [Asset.Status.PENDING, Asset.Status.PROCESSING]
 
 
 def about(row: Model) -> str:
@@ -112,7 +112,7 @@ def waiting_notifications(older_than: timedelta) -> Iterator[Finding]:
 
 
 def _forgotten() -> QuerySet[Media]:
-    waiting = Asset.objects.filter(media=OuterRef("pk"), status__in=_UNFINISHED)
+    waiting = Asset.objects.filter(media=OuterRef("pk"), status__in=UNFINISHED)
     job = Job.objects.filter(media=OuterRef("pk"), state__in=_OPEN)
     return Media.objects.filter(Exists(waiting), ~Exists(job))
 

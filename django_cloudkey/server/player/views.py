@@ -12,7 +12,7 @@ from django.templatetags.static import static
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
-from ...protocol.assets import AssetStatus
+from ...protocol.assets import UNFINISHED, AssetStatus
 from ...protocol.signing import URLRefused
 from ...protocol.urls import Page, parse, stream_address
 from ..conf import cloud
@@ -58,8 +58,7 @@ def embed(request: HttpRequest, path: str) -> HttpResponse:
     ready = {name for name, asset in assets.items() if asset.status == AssetStatus.READY}
     playable = next((name for name in QUALITIES if name in ready), None)
     if playable is None:
-        unfinished = (AssetStatus.PENDING, AssetStatus.PROCESSING)
-        is_coming = any(asset.status in unfinished for asset in assets.values())
+        is_coming = any(asset.status in UNFINISHED for asset in assets.values())
         return _page(request, "processing" if is_coming else "failed", media=media)
     poster = next((name for name in POSTERS if name in ready), None)
     return _page(
